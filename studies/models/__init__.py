@@ -1,0 +1,21 @@
+from studies.models.content import Benchmark, Method, SourceImage, Stimulus, Worker
+from studies.models.session import HIGHEST_SCORE, LOWEST_SCORE, Rater, Rating, Session, Trial
+from studies.models.study import Study, StudyEvent, StudyImage, StudyMethod
+
+__all__ = [
+    "HIGHEST_SCORE",
+    "LOWEST_SCORE",
+    "Benchmark",
+    "Method",
+    "Rater",
+    "Rating",
+    "Session",
+    "SourceImage",
+    "Stimulus",
+    "Study",
+    "StudyEvent",
+    "StudyImage",
+    "StudyMethod",
+    "Trial",
+    "Worker",
+]

@@ -1,0 +1,152 @@
+"""Settings of the site. Every one that a deployment may change is an environment variable, typed, with a safe default."""
+
+from pathlib import Path
+
+from environs import Env
+
+from mosweb import secret_files
+
+env = Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+# All data of an installation: database, images, secrets, logs.
+VAR_DIR = Path(env.str("MOSWEB_VAR", str(BASE_DIR / "var")))
+
+DEBUG = env.bool("MOSWEB_DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", "") or secret_files.read_or_create(VAR_DIR / "secret_key")
+ALLOWED_HOSTS = env.list("MOSWEB_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+# Off only where the site is reached without TLS, as `make run` does on one machine.
+HTTPS = env.bool("MOSWEB_HTTPS", True)
+# How many proxies stand in front and set X-Forwarded-Proto and X-Forwarded-For.
+PROXIES = env.int("MOSWEB_PROXIES", 0)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "axes",
+    "studies",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "mosweb.middleware.content_security_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "mosweb.urls"
+WSGI_APPLICATION = "mosweb.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# data
+
+DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A deferred transaction that turns into a write fails at once when another one writes; with IMMEDIATE it waits.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        # FULL: a rating that was acknowledged survives a power cut.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=30000;",
+    }
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("MOSWEB_DB_CONNECTION_SECONDS", 600)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STORAGES = {
+    # The images. Another backend (S3 and the like) is named here by its dotted path, its options in JSON.
+    "default": {
+        "BACKEND": env.str("MOSWEB_IMAGE_STORAGE", "studies.storage.AtomicFileSystemStorage"),
+        "OPTIONS": env.json("MOSWEB_IMAGE_STORAGE_OPTIONS", "{}"),
+    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+MEDIA_ROOT = VAR_DIR / "images"
+STATIC_ROOT = VAR_DIR / "static"
+STATIC_URL = "/static/"
+
+# work in the background
+
+CELERY_BROKER_URL = env.str("REDIS_URL", f"redis+socket://{VAR_DIR / 'run' / 'broker.sock'}")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# The database says what is wanted; a request that cannot reach the broker must not hang on it.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
+
+# who may do what
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "study-list"
+LOGOUT_REDIRECT_URL = "login"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+# By name and address together, so that a stranger cannot lock the staff out from elsewhere.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
+AXES_IPWARE_PROXY_COUNT = PROXIES
+AXES_ENABLE_ACCESS_FAILURE_LOG = False
+AXES_VERBOSE = False
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+# No address of a rater's page may reach another site, nor another page of this one in a log.
+SECURE_REFERRER_POLICY = "no-referrer"
+CSRF_TRUSTED_ORIGINS = env.list("MOSWEB_TRUSTED_ORIGINS", [])
+if HTTPS:
+    SECURE_SSL_REDIRECT = env.bool("MOSWEB_SSL_REDIRECT", True)
+    SECURE_REDIRECT_EXEMPT = [r"^health$"]
+    SECURE_HSTS_SECONDS = env.int("MOSWEB_HSTS_SECONDS", 31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+if PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# the rest
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"studies": {"level": env.str("MOSWEB_LOG_LEVEL", "INFO")}, "axes": {"level": "ERROR"}},
+}

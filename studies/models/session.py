@@ -1,0 +1,127 @@
+"""Who rates: an invited rater, the session with its trials in order, and the ratings."""
+
+import secrets
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from studies.models.content import Stimulus
+from studies.models.study import Study
+
+LOWEST_SCORE, HIGHEST_SCORE = 1, 5
+
+
+def new_token() -> str:
+    """192 random bits, url-safe."""
+    return secrets.token_urlsafe(24)
+
+
+class Rater(models.Model):
+    """One invitation to one study. Known by a label only; a link opens it."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="raters")
+    label = models.CharField(max_length=60, help_text="names the rater in exports; no personal data")
+    token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
+    # Staff who try the study: in no progress, no result, no export.
+    is_preview = models.BooleanField(default=False)
+    invited_at = models.DateTimeField(default=timezone.now, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    withdrawn_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["study", "label"], name="one_rater_a_label"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Session(models.Model):
+    """A rater's pass through a study: its trials are all written before the first is shown."""
+
+    rater = models.OneToOneField(Rater, on_delete=models.PROTECT, related_name="session")
+    seed = models.PositiveBigIntegerField(editable=False)
+    calibration_trials = models.PositiveIntegerField(help_text="positions 1..n are shown, not rated")
+    trials_total = models.PositiveIntegerField(help_text="calibration and rated trials together")
+    # The first position that is neither rated nor, in the calibration, seen. Moves by one rating at a time.
+    next_position = models.PositiveIntegerField(default=1)
+    started_at = models.DateTimeField(default=timezone.now, editable=False)
+    # The instructions were last agreed to; asked again after a long gap.
+    agreed_at = models.DateTimeField(null=True)
+    last_active_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(next_position__gte=1) & Q(next_position__lte=models.F("trials_total") + 1),
+                name="position_within_session",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"session of {self.rater.label}"
+
+
+class Trial(models.Model):
+    """One showing of one stimulus to one rater. Its token is the image's address."""
+
+    class Phase(models.TextChoices):
+        CALIBRATION = "calibration"
+        RATED = "rated"
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="trials")
+    position = models.PositiveIntegerField()
+    phase = models.CharField(max_length=12, choices=Phase.choices)
+    stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="trials")
+    repeat = models.PositiveSmallIntegerField(default=0, help_text="0: first showing, 1: second")
+    anchor_score = models.PositiveSmallIntegerField(null=True, help_text="the score a calibration image stands for")
+    token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["session", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["session", "position"], name="one_trial_a_position"),
+            models.CheckConstraint(
+                condition=Q(phase="rated", anchor_score__isnull=True)
+                | Q(phase="calibration", anchor_score__isnull=False),
+                name="only_calibration_has_an_anchor",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"trial {self.position}"
+
+
+class Rating(models.Model):
+    """What the rater answered, and how the image was on the screen when they did."""
+
+    trial = models.OneToOneField(Trial, on_delete=models.PROTECT, related_name="rating")
+    score = models.PositiveSmallIntegerField()
+    rated_at = models.DateTimeField(default=timezone.now, editable=False)
+    response_ms = models.FloatField(help_text="from the frame that painted the image to the answer, page visible")
+    hidden_ms = models.FloatField(default=0, help_text="time within the trial with the page hidden")
+    device_pixel_ratio = models.FloatField()
+    visual_viewport_scale = models.FloatField()
+    viewport_width = models.FloatField(help_text="CSS pixels")
+    viewport_height = models.FloatField(help_text="CSS pixels")
+    screen_width = models.FloatField(help_text="CSS pixels")
+    screen_height = models.FloatField(help_text="CSS pixels")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(score__gte=LOWEST_SCORE, score__lte=HIGHEST_SCORE), name="score_on_the_scale"
+            ),
+            models.CheckConstraint(
+                condition=Q(response_ms__gte=0, hidden_ms__gte=0, device_pixel_ratio__gt=0),
+                name="display_facts_are_possible",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.score} on {self.trial}"

@@ -1,0 +1,122 @@
+"""A study: which images by which methods, in which order, under which instructions. Frozen once launched."""
+
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from studies.models.content import Benchmark, Method, SourceImage, Stimulus
+
+DEFAULT_INSTRUCTIONS = """\
+You will see one image after another. Rate the quality of each image from 1 (bad) to 5 (excellent), \
+by how good it looks to you. There are no right or wrong answers.
+
+Before it starts you will see examples of the two ends of the scale.
+
+Sit comfortably, about an arm's length from the screen, and keep that distance. Rate with the buttons or \
+with the keys 1 to 5. A rating stands once it is given: there is no way back to an image. You can stop at \
+any time and go on later with the same link.
+"""
+
+
+class Study(models.Model):
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        LAUNCHED = "launched"
+        CLOSED = "closed"
+
+    class Order(models.TextChoices):
+        RANDOM = "random", "completely random (the paper's)"
+        APART = "apart", "random, never the same source twice in a row (ITU-R BT.500, ITU-T P.910)"
+
+    name = models.SlugField(max_length=60, unique=True)
+    title = models.CharField(max_length=120, help_text="what raters see; must not hint at the methods")
+    instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
+    order = models.CharField(max_length=10, choices=Order.choices, default=Order.APART)
+    seed = models.PositiveBigIntegerField(
+        validators=[MaxValueValidator(2**63 - 1)],
+        help_text="every rater's order follows from this number and the rater's own",
+    )
+    repeats = models.PositiveIntegerField(
+        default=0, help_text="images that each rater sees a second time, for test-retest reliability"
+    )
+    pause_minutes = models.PositiveSmallIntegerField(
+        default=20, validators=[MinValueValidator(1)], help_text="a pause is offered after so long"
+    )
+    reminder_minutes = models.PositiveSmallIntegerField(
+        default=60, validators=[MinValueValidator(1)], help_text="a rater away for longer reads the instructions again"
+    )
+    calibration = models.ManyToManyField(SourceImage, blank=True, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    launched_at = models.DateTimeField(null=True, editable=False)
+    closed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name_plural = "studies"
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state="draft") | Q(launched_at__isnull=False), name="launched_means_dated"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class StudyMethod(models.Model):
+    """One cell of the design: this method's versions of this benchmark's images are rated."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="cells")
+    benchmark = models.ForeignKey(Benchmark, on_delete=models.PROTECT, related_name="+")
+    method = models.ForeignKey(Method, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["benchmark", "method"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["study", "benchmark", "method"], name="one_cell_a_benchmark_and_method"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.benchmark.name} by {self.method.name}"
+
+
+class StudyImage(models.Model):
+    """A stimulus that a launched study shows; written by the launch, never after (the database refuses)."""
+
+    class Role(models.TextChoices):
+        RATED = "rated"
+        LOW_ANCHOR = "low", "calibration: score 1"
+        HIGH_ANCHOR = "high", "calibration: score 5"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="images")
+    stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="+")
+    role = models.CharField(max_length=5, choices=Role.choices)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["study", "stimulus", "role"], name="one_image_a_role"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stimulus} in {self.study}"
+
+
+class StudyEvent(models.Model):
+    """What happened to a study and cannot be read off its other rows: launches, refusals, withdrawals."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=40)
+    rater = models.CharField(max_length=60, blank=True)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
