@@ -1,0 +1,206 @@
+"""Mean opinion scores with intervals by name; distributions, SOS, differential scores, average ranks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis import intervals
+from analysis.schema import SCALE, STIMULUS, RatingsError, first_showings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+IntervalName = Literal["student", "normal", "rater_bootstrap", "two_way_bootstrap", "two_way"]
+DRAWS = 1000
+
+
+def mos(
+    ratings: pd.DataFrame,
+    *,
+    by: Sequence[str] = ("benchmark", "method"),
+    interval: IntervalName = "student",
+    confidence: float = 0.95,
+    clip: bool = False,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """MOS of each group of a validated ratings table; only the first showing of a repeated stimulus counts.
+
+    Columns: `by` (sorted), n, mos (mean score), sd (ddof 1, NaN for one rating), ci_low, ci_high. Intervals
+    by name:
+
+    student            mos -+ t(n-1) sd / sqrt(n), ITU-R BT.500 and ITU-T P.910; counts ratings as independent
+    normal             the same with z = 1.959964, common in older software
+    rater_bootstrap    raters are a sample, the sources are these
+    two_way_bootstrap  raters and sources are both samples; see `intervals.bootstrap_interval`
+    two_way            the same without draws: crossed random effects, t with Satterthwaite's df
+
+    An interval may leave the scale near its ends; `clip` cuts it at 1 and 5. Raises ValueError on an unknown
+    name.
+    """
+    if interval not in get_args(IntervalName):
+        raise ValueError(f"unknown interval {interval!r}; known: {', '.join(get_args(IntervalName))}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1, such as 0.95")
+    table = first_showings(ratings)
+    groups, keys = group_codes(table, by)
+    score = table["score"].to_numpy(np.float64)
+    n = np.bincount(groups)
+    mean = np.bincount(groups, weights=score) / n
+    squares = np.bincount(groups, weights=(score - mean[groups]) ** 2)
+    sd = np.sqrt(np.divide(squares, n - 1, out=np.full(len(n), np.nan), where=n > 1))
+    if interval in ("student", "normal"):
+        quantile = stats.norm.ppf(0.5 + confidence / 2) if interval == "normal" else _t(confidence, n)
+        half = quantile * sd / np.sqrt(n)
+        low, high = mean - half, mean + half
+    else:
+        low, high = _clustered(table, groups, score, interval, confidence, draws, seed)
+    if clip:
+        low, high = np.clip(low, *SCALE), np.clip(high, *SCALE)
+    return keys.assign(n=n, mos=mean, sd=sd, ci_low=low, ci_high=high)
+
+
+def group_codes(table: pd.DataFrame, by: Sequence[str]) -> tuple[np.ndarray, pd.DataFrame]:
+    """Integer code of each row's group, int64 (n,), and the groups' keys in sorted order, one row a group."""
+    by = list(by)
+    missing = [column for column in by if column not in table]
+    if missing:
+        raise RatingsError(f"cannot group by {', '.join(missing)}: the table has {', '.join(table.columns)}")
+    combined = np.zeros(len(table), dtype=np.int64)
+    levels = []
+    for column in by:
+        code, values = pd.factorize(table[column], sort=True)
+        levels.append(values)
+        combined = combined * len(values) + code
+    present, groups = np.unique(combined, return_inverse=True)
+    keys = {}
+    for column, values in zip(reversed(by), reversed(levels), strict=True):
+        present, code = np.divmod(present, len(values))
+        keys[column] = values.take(code)
+    return groups, pd.DataFrame({column: keys[column] for column in by})
+
+
+def _t(confidence: float, n: np.ndarray) -> np.ndarray:
+    return np.asarray(stats.t.ppf(0.5 + confidence / 2, np.maximum(n - 1, 1)))
+
+
+def _clustered(
+    table: pd.DataFrame,
+    groups: np.ndarray,
+    score: np.ndarray,
+    interval: str,
+    confidence: float,
+    draws: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    rater, _ = group_codes(table, ["rater"])
+    source, _ = group_codes(table, ["benchmark", "source"])
+    order = np.argsort(groups, kind="stable")
+    starts = np.cumsum(np.bincount(groups))[:-1]
+    limits = []
+    for rows in np.split(order, starts):
+        group = intervals.cells(rater[rows], source[rows], score[rows])
+        if interval == "two_way":
+            spread = intervals.two_way_spread(group)
+            limits.append(intervals.analytic_interval(group.mean, spread, confidence=confidence))
+        else:
+            two_way = interval == "two_way_bootstrap"
+            limits.append(
+                intervals.bootstrap_interval(
+                    group, two_way=two_way, confidence=confidence, draws=draws, seed=seed
+                )
+            )
+    low, high = np.array(limits).T
+    return low, high
+
+
+def score_distribution(ratings: pd.DataFrame, *, by: Sequence[str] = ("benchmark", "method")) -> pd.DataFrame:
+    """Counts of each score: `by`, score 1..5, count, share (figure 5 of Ledig et al. 2017)."""
+    table = first_showings(ratings)
+    groups, keys = group_codes(table, by)
+    levels = SCALE[1] - SCALE[0] + 1
+    counts = np.bincount(groups * levels + table["score"].to_numpy() - SCALE[0], minlength=levels * len(keys))
+    tidy = keys.loc[keys.index.repeat(levels)].reset_index(drop=True)
+    tidy["score"] = np.tile(np.arange(SCALE[0], SCALE[1] + 1), len(keys))
+    tidy["count"] = counts
+    tidy["share"] = counts / np.repeat(np.bincount(groups), levels)
+    return tidy
+
+
+def sos(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Standard deviation of opinion scores a stimulus: benchmark, source, method, n, mos, sos (ddof 1)."""
+    table = mos(ratings, by=STIMULUS, interval="normal")
+    return table.rename(columns={"sd": "sos"})[[*STIMULUS, "n", "mos", "sos"]]
+
+
+def sos_parameter(ratings: pd.DataFrame) -> float:
+    """The SOS parameter a of SOS^2 = a (-x^2 + 6 x - 5) (Hossfeld, Schatz, Egger, QoMEX 2011).
+
+    Least squares over stimuli with at least two ratings, scores mapped to [0, 1]:
+    a = sum (m - m^2) v / sum (m - m^2)^2. NaN where every stimulus has its MOS at an end of the scale.
+    """
+    table = sos(ratings).dropna()
+    width = SCALE[1] - SCALE[0]
+    mean = (table["mos"].to_numpy() - SCALE[0]) / width
+    variance = (table["sos"].to_numpy() / width) ** 2
+    shape = mean - mean**2
+    weight = float((shape**2).sum())
+    return float((shape * variance).sum() / weight) if weight > 0 else float("nan")
+
+
+def differential_scores(
+    ratings: pd.DataFrame, *, reference: str = "hr", crushed: bool = False
+) -> pd.DataFrame:
+    """Each rater's score against the same rater's score of the hidden reference, ITU-T P.910 section 8.
+
+    DV = score(stimulus) - score(reference of the same source) + 5, in [1, 9]; `crushed` maps DV > 5 to 7 DV /
+    (2 + DV). Columns: rater, benchmark, source, method, score, reference_score, dv. Rows whose rater never
+    saw the source's reference are left out (they have none); the reference's own rows too. Raises
+    RatingsError where no row has that method.
+    """
+    table = first_showings(ratings)[["rater", *STIMULUS, "score"]]
+    hidden = table["method"] == reference
+    if not hidden.any():
+        raise RatingsError(f"no row has the method {reference!r}: name the hidden reference with reference=")
+    anchors = table[hidden].drop(columns="method").rename(columns={"score": "reference_score"})
+    merged = table[~hidden].merge(anchors, on=["rater", "benchmark", "source"], validate="many_to_one")
+    value = (merged["score"] - merged["reference_score"] + SCALE[1]).to_numpy(np.float64)
+    merged["dv"] = np.where(value > SCALE[1], 7 * value / (2 + value), value) if crushed else value
+    return merged
+
+
+def dmos(
+    ratings: pd.DataFrame,
+    *,
+    reference: str = "hr",
+    crushed: bool = False,
+    by: Sequence[str] = ("benchmark", "method"),
+    interval: IntervalName = "student",
+) -> pd.DataFrame:
+    """Differential MOS: `mos` of `differential_scores`, with the column dmos in place of mos."""
+    table = differential_scores(ratings, reference=reference, crushed=crushed)
+    scores = table.drop(columns="score").rename(columns={"dv": "score"}).assign(repeat=0)
+    return mos(scores, by=by, interval=interval).rename(columns={"mos": "dmos"})
+
+
+def average_ranks(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Average rank of each method on each benchmark, 1 = best (supplement of Ledig et al. 2017).
+
+    Methods are ranked within one rater and source, ties take the average rank. A rater and source count only
+    where every method of the benchmark was rated, for else the ranks have no common range. Columns:
+    benchmark, method, n (rater x source blocks), rank, sd.
+    """
+    rows = []
+    for benchmark, table in first_showings(ratings).groupby("benchmark"):
+        wide = table.pivot(index=["rater", "source"], columns="method", values="score").dropna()
+        ranks = stats.rankdata(-wide.to_numpy(np.float64), axis=1)
+        for column, method in enumerate(wide.columns):
+            rank = ranks[:, column]
+            sd = rank.std(ddof=1) if len(rank) > 1 else np.nan
+            mean = rank.mean() if len(rank) else np.nan
+            rows.append((benchmark, method, len(rank), mean, sd))
+    return pd.DataFrame(rows, columns=["benchmark", "method", "n", "rank", "sd"])
