@@ -1,0 +1,332 @@
+"""A rater's way through a study: open the link, agree, calibrate, rate, finish, withdraw. Every write of it is here."""
+
+import logging
+import random
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from studies import design
+from studies.models import Rater, Rating, Session, Stimulus, Study, StudyEvent, Trial
+from studies.selection import ANCHOR_SCORES, Role, Slot, slots
+
+logger = logging.getLogger(__name__)
+
+# Images a browser may hold beyond the first unrated one; a rater whose network fails can go on so far.
+WINDOW = 5
+
+Stage = Literal["instructions", "calibration", "rating", "finished"]
+
+
+class SessionError(Exception):
+    """Something a rater asked for cannot be. `message` is for the rater, `code` for the page's script."""
+
+    status = 403
+    code = "refused"
+    message = "This is not possible."
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or self.message
+        super().__init__(self.message)
+
+
+class UnknownInvitation(SessionError):
+    status, code = 404, "unknown-invitation"
+    message = "This link is not known here. Please check that it was copied whole, or ask for it again."
+
+
+class InvitationRevoked(SessionError):
+    code = "revoked"
+    message = "This invitation was withdrawn by the researchers. Please ask them for a new link."
+
+
+class StudyNotOpen(SessionError):
+    code = "not-open"
+    message = "This study is not open for ratings now. What you have rated so far is kept."
+
+
+class RaterWithdrawn(SessionError):
+    code = "withdrawn"
+    message = "You have withdrawn from this study, and your ratings were erased."
+
+
+class UnknownTrial(SessionError):
+    status, code = 404, "unknown-trial"
+    message = "This image is not part of your session."
+
+
+class TrialNotDue(SessionError):
+    status, code = 409, "not-due"
+    message = "This image is not due yet."
+
+
+class RatingConflict(SessionError):
+    status, code = 409, "conflict"
+
+    def __init__(self, stored: int) -> None:
+        self.stored = stored
+        super().__init__(
+            f"This image was already rated {stored}, in another window or on another device. That rating stands."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisplayFacts:
+    """How a rating came about on the screen; units as in the model Rating."""
+
+    response_ms: float
+    hidden_ms: float
+    device_pixel_ratio: float
+    visual_viewport_scale: float
+    viewport_width: float
+    viewport_height: float
+    screen_width: float
+    screen_height: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    rated: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The server's word that a rating is stored. `repeated`: the same rating had been stored before."""
+
+    progress: Progress
+    upcoming: list[Trial]
+    repeated: bool
+
+
+def open_invitation(*, token: str) -> Rater:
+    """The rater of an invitation link. Raises UnknownInvitation, InvitationRevoked, RaterWithdrawn or StudyNotOpen."""
+    rater = Rater.objects.select_related("study", "session").filter(token=token).first()
+    return _admitted(rater)
+
+
+def get_rater(*, pk: int, closed_too: bool = False) -> Rater:
+    """The rater with study and, if there is one, session. Raises as open_invitation does.
+
+    With `closed_too` a study that is not open does not raise: who took part may withdraw at any time.
+    """
+    rater = Rater.objects.select_related("study", "session").filter(pk=pk).first()
+    return _admitted(rater, closed_too=closed_too)
+
+
+def stage(rater: Rater, *, now: datetime) -> Stage:
+    """Where the rater stands; 'instructions' also after an absence longer than the study's reminder_minutes."""
+    session = session_of(rater)
+    if session is None:
+        return "instructions"
+    if session.finished_at:
+        return "finished"
+    away = now - session.last_active_at
+    if session.agreed_at is None or away > timedelta(minutes=rater.study.reminder_minutes):
+        return "instructions"
+    return "calibration" if session.next_position <= session.calibration_trials else "rating"
+
+
+def session_of(rater: Rater) -> Session | None:
+    return getattr(rater, "session", None)
+
+
+def agree(*, rater: Rater, now: datetime) -> Session:
+    """Note that the rater read the instructions and agreed. The first time this writes the session's trials."""
+    session = session_of(rater) or _start(rater=rater, now=now)
+    Session.objects.filter(pk=session.pk).update(agreed_at=now, last_active_at=now)
+    session.agreed_at = session.last_active_at = now
+    return session
+
+
+def finish_calibration(*, rater: Rater) -> Session:
+    """Go on to the rated trials. Asked twice, nothing changes."""
+    session = _started(rater)
+    first_rated = session.calibration_trials + 1
+    Session.objects.filter(pk=session.pk, next_position__lt=first_rated).update(next_position=first_rated)
+    session.refresh_from_db()
+    return session
+
+
+def calibration_trials(session: Session) -> list[Trial]:
+    return list(_with_sizes(session.trials.filter(phase=Trial.Phase.CALIBRATION)))
+
+
+def upcoming_trials(session: Session) -> list[Trial]:
+    """The first unrated trials of the session, WINDOW at most; empty before the calibration is done."""
+    if session.next_position <= session.calibration_trials:
+        return []
+    start = session.next_position
+    return list(_with_sizes(session.trials.filter(position__gte=start, position__lt=start + WINDOW)))
+
+
+def progress(session: Session) -> Progress:
+    rated = max(session.next_position - 1 - session.calibration_trials, 0)
+    return Progress(rated=rated, total=session.trials_total - session.calibration_trials)
+
+
+def record_rating(*, rater_pk: int, token: str, score: int, display: DisplayFacts, now: datetime) -> Receipt:
+    """Store one rating, exactly once. When this returns, the rating is on disk.
+
+    Only the first unrated trial of the session is due. The same score for a trial again is answered as the first time;
+    another score raises RatingConflict. Raises UnknownTrial, TrialNotDue, or what get_rater raises.
+    """
+    trial = _own_trial(rater_pk=rater_pk, token=token)
+    session = trial.session
+    _admitted(session.rater)
+    if trial.phase != Trial.Phase.RATED:
+        raise TrialNotDue("The examples are not rated.")
+    stored = _claim(trial=trial, score=score, display=display, now=now)
+    if stored:
+        session.next_position = trial.position + 1
+    else:
+        _refuse_unless_repeated(trial=trial, score=score)
+        session.refresh_from_db(fields=["next_position"])
+    return Receipt(progress=progress(session), upcoming=upcoming_trials(session), repeated=not stored)
+
+
+def image_file(*, rater_pk: int, token: str) -> Stimulus:
+    """The stimulus behind an image address, for its rater and only while it is due soon. Raises as record_rating."""
+    trial = _own_trial(rater_pk=rater_pk, token=token)
+    session = trial.session
+    _admitted(session.rater)
+    in_window = session.next_position <= trial.position < session.next_position + WINDOW
+    if trial.phase == Trial.Phase.RATED and (session.next_position <= session.calibration_trials or not in_window):
+        raise TrialNotDue
+    return trial.stimulus
+
+
+def withdraw(*, rater: Rater, now: datetime) -> int:
+    """Erase all that the rater did and close the invitation; returns the number of ratings erased.
+
+    What stays is the fact, without any rating, in the study's events.
+    """
+    with transaction.atomic():
+        locked = Rater.objects.select_for_update().get(pk=rater.pk)
+        if locked.withdrawn_at:
+            return 0
+        # Against a rating that is being stored at this moment: its claim waits for this lock, and then finds nothing.
+        list(Session.objects.select_for_update().filter(rater=locked))
+        erased, _ = Rating.objects.filter(trial__session__rater=locked).delete()
+        Session.objects.filter(rater=locked).delete()
+        Rater.objects.filter(pk=locked.pk).update(withdrawn_at=now)
+        StudyEvent.objects.create(
+            study_id=locked.study_id, at=now, kind="withdrawal", rater=locked.label, detail={"ratings_erased": erased}
+        )
+    logger.info("a rater of study %s withdrew; %d ratings erased", rater.study.name, erased)
+    return erased
+
+
+def _admitted(rater: Rater | None, *, closed_too: bool = False) -> Rater:
+    if rater is None:
+        raise UnknownInvitation
+    if rater.withdrawn_at:
+        raise RaterWithdrawn
+    if rater.revoked_at:
+        raise InvitationRevoked
+    trying_a_draft = rater.is_preview and rater.study.state == Study.State.DRAFT
+    if rater.study.state != Study.State.LAUNCHED and not trying_a_draft and not closed_too:
+        raise StudyNotOpen
+    return rater
+
+
+def _started(rater: Rater) -> Session:
+    session = session_of(rater)
+    if session is None:
+        raise TrialNotDue("Please read the instructions first.")
+    return session
+
+
+def _start(*, rater: Rater, now: datetime) -> Session:
+    try:
+        return _plan(rater=rater, now=now)
+    except IntegrityError:
+        # Agreed to in two windows at once: the other one was first.
+        return Session.objects.get(rater=rater)
+
+
+def _plan(*, rater: Rater, now: datetime) -> Session:
+    study = rater.study
+    filled = [slot for slot in slots(study) if slot.stimulus is not None]
+    seed = design.session_seed(study_seed=study.seed, rater=rater.label)
+    rng = random.Random(seed)
+    items = [design.Item(slot.stimulus.pk, slot.source.pk) for slot in filled if slot.role == Role.RATED]
+    order = design.plan_session(
+        sorted(items, key=lambda item: item.stimulus),
+        apart=study.order == Study.Order.APART,
+        repeats=study.repeats,
+        rng=rng,
+    )
+    calibration = _calibration(filled)
+    with transaction.atomic():
+        session = Session.objects.create(
+            rater=rater,
+            seed=seed,
+            calibration_trials=len(calibration),
+            trials_total=len(calibration) + len(order),
+            next_position=1,
+            started_at=now,
+            last_active_at=now,
+        )
+        trials = [
+            Trial(stimulus_id=slot.stimulus.pk, phase=Trial.Phase.CALIBRATION, anchor_score=ANCHOR_SCORES[slot.role])
+            for slot in calibration
+        ]
+        trials += [Trial(stimulus_id=s.stimulus, phase=Trial.Phase.RATED, repeat=s.repeat) for s in order]
+        for position, trial in enumerate(trials, start=1):
+            trial.session, trial.position = session, position
+        Trial.objects.bulk_create(trials, batch_size=500)
+    return session
+
+
+def _calibration(filled: list[Slot]) -> list[Slot]:
+    """Both ends of the scale for each calibration image in turn, the low one first."""
+    anchors = [slot for slot in filled if slot.role in ANCHOR_SCORES]
+    return sorted(anchors, key=lambda slot: (slot.source.pk, ANCHOR_SCORES[slot.role]))
+
+
+def _own_trial(*, rater_pk: int, token: str) -> Trial:
+    trial = (
+        Trial.objects.select_related("session__rater__study", "stimulus")
+        .filter(token=token, session__rater_id=rater_pk)
+        .first()
+    )
+    if trial is None:
+        raise UnknownTrial
+    return trial
+
+
+def _claim(*, trial: Trial, score: int, display: DisplayFacts, now: datetime) -> bool:
+    """Move the session on from this trial and store its rating, both or neither; False if the trial is not due."""
+    finished = {"finished_at": now} if trial.position == trial.session.trials_total else {}
+    with transaction.atomic():
+        claimed = Session.objects.filter(pk=trial.session_id, next_position=trial.position).update(
+            next_position=trial.position + 1, last_active_at=now, **finished
+        )
+        if claimed:
+            Rating.objects.create(trial=trial, score=score, rated_at=now, **asdict(display))
+    return bool(claimed)
+
+
+def _refuse_unless_repeated(*, trial: Trial, score: int) -> None:
+    rating = Rating.objects.filter(trial=trial).first()
+    if rating is None:
+        raise TrialNotDue
+    if rating.score == score:
+        return
+    rater = trial.session.rater
+    StudyEvent.objects.create(
+        study=rater.study,
+        kind="conflict",
+        rater=rater.label,
+        detail={"position": trial.position, "stored": rating.score, "refused": score},
+    )
+    logger.warning("study %s: a second, different rating of one trial was refused", rater.study.name)
+    raise RatingConflict(stored=rating.score)
+
+
+def _with_sizes(trials: QuerySet[Trial]) -> QuerySet[Trial]:
+    return trials.select_related("stimulus__source").order_by("position")
