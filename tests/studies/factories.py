@@ -1,0 +1,95 @@
+"""Small, real studies for the tests: images on disk, rows in the database, a launched study, invited raters."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from django.core.files.base import ContentFile
+from django.utils import timezone
+
+from srcore.images import encode_png
+from srcore.registry import METHODS
+from srcore.resize import downscale, upscale_bicubic, upscale_nearest
+from studies import setup
+from studies.models import Benchmark, Method, Rater, SourceImage, Stimulus, Study
+from studies.selection import generated_key
+
+MAKERS = {"nearest": upscale_nearest, "bicubic": upscale_bicubic}
+
+
+def sha256(pixels: np.ndarray) -> str:
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+
+def photograph(seed: int, *, height: int = 64, width: int = 96) -> np.ndarray:
+    """Smooth colour blobs with noise: RGB uint8 that every method renders differently."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
+    fine = rng.normal(0, 20, (height, width, 3))
+    return np.clip(upscale_bicubic(coarse) + fine, 0, 255).astype(np.uint8)
+
+
+def make_methods() -> dict[str, Method]:
+    rows = {}
+    for rank, (name, method) in enumerate(METHODS.items()):
+        values = {"display_name": method.display_name, "kind": method.kind, "rank": rank}
+        rows[name], _ = Method.objects.update_or_create(name=name, defaults=values)
+    return rows
+
+
+def make_benchmark(name: str = "tiny", *, images: int = 2, height: int = 64, width: int = 96) -> Benchmark:
+    """A benchmark of `images` photographs, each of another size so that no two sources look alike."""
+    benchmark = Benchmark.objects.create(name=name)
+    for number in range(images):
+        seed = int.from_bytes(hashlib.sha256(f"{name}{number}".encode()).digest()[:4], "big")
+        hr = photograph(seed, height=height + 4 * number, width=width)
+        lr = downscale(hr)
+        source = SourceImage(benchmark=benchmark, name=f"{name}_{number:03d}", mode="RGB")
+        source.height, source.width = hr.shape[:2]
+        source.hr_sha256, source.lr_sha256 = sha256(hr), sha256(lr)
+        source.hr.save("", ContentFile(encode_png(hr)), save=False)
+        source.lr.save("", ContentFile(encode_png(lr)), save=False)
+        source.save()
+        for method in make_methods().values():
+            if method.name in ("nearest", "bicubic", "hr"):
+                make_stimulus(source, method, hr if method.name == "hr" else MAKERS[method.name](lr))
+    return benchmark
+
+
+def make_stimulus(source: SourceImage, method: Method, pixels: np.ndarray) -> Stimulus:
+    stimulus = Stimulus(source=source, method=method, **generated_key(method.name))
+    stimulus.file.save("", ContentFile(encode_png(pixels)), save=False)
+    stimulus.pixels_sha256 = sha256(pixels)
+    stimulus.psnr, stimulus.ssim, stimulus.seconds = 30.0, 0.9, 0.01
+    stimulus.state, stimulus.finished_at = Stimulus.State.DONE, timezone.now()
+    stimulus.save()
+    return stimulus
+
+
+def make_study(
+    *,
+    name: str = "study",
+    benchmarks: Sequence[Benchmark] | None = None,
+    methods: Sequence[str] = ("nearest", "bicubic", "hr"),
+    calibration: Benchmark | None = None,
+    **protocol,
+) -> Study:
+    """A draft over every method of `methods` on every benchmark."""
+    benchmarks = [make_benchmark()] if benchmarks is None else benchmarks
+    rows = make_methods()
+    return setup.create_study(
+        name=name,
+        title="Image quality",
+        cells={benchmark: [rows[m] for m in methods] for benchmark in benchmarks},
+        calibration=list(calibration.sources.all()) if calibration else [],
+        protocol=setup.Protocol(**{"seed": 1, **protocol}),
+    )
+
+
+def launch(study: Study) -> Study:
+    setup.launch(study=study, now=timezone.now())
+    return study
+
+
+def make_rater(study: Study, label: str = "", **values) -> Rater:
+    return setup.invite(study=study, label=label, **values)
