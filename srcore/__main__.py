@@ -1,0 +1,164 @@
+"""python -m srcore: the library from a shell. Errors are one line on standard error and exit code 1."""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import srcore
+from srcore.benchmark import Evaluation
+from srcore.metrics import RECIPES
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (srcore.ImageError, srcore.UnknownMethod, srcore.MethodUnavailable, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m srcore", description="4x super-resolution: make, measure, train.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    methods = commands.add_parser("methods", help="list the methods and whether they can run here")
+    methods.add_argument("--json", action="store_true", help="as a JSON list")
+    methods.set_defaults(command=_methods)
+
+    downscale = commands.add_parser("downscale", help="make low-resolution images as MATLAB's imresize does")
+    _add_files(downscale)
+    downscale.set_defaults(command=_downscale)
+
+    upscale = commands.add_parser("upscale", help="enlarge pictures 4 times")
+    upscale.add_argument("--method", required=True, help="see `methods`")
+    _add_device(upscale)
+    _add_files(upscale)
+    upscale.set_defaults(command=_upscale)
+
+    evaluate = commands.add_parser("evaluate", help="PSNR and SSIM of a method on a benchmark folder")
+    evaluate.add_argument("--method", required=True, help="see `methods`; with --results any name")
+    evaluate.add_argument("--benchmark", required=True, type=Path, metavar="DIR", help="*_HR.png [*_LR.png], or photos")
+    evaluate.add_argument("--results", type=Path, metavar="DIR", help="score these result images instead of computing")
+    evaluate.add_argument("--recipe", choices=RECIPES, default="paper", help="how to measure (default: paper)")
+    evaluate.add_argument("--json", action="store_true", help="as JSON; null stands for an infinite PSNR")
+    evaluate.add_argument("--csv", type=Path, metavar="FILE", help="also write a row a picture to FILE")
+    _add_device(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder for the PNG files; made if needed"
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the result is named as FILE, with .png")
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="for networks (default: auto)"
+    )
+
+
+def _methods(options: argparse.Namespace) -> None:
+    rows = [
+        {
+            "name": method.name,
+            "display_name": method.display_name,
+            "kind": method.kind,
+            "family": method.family,
+            "ready": srcore.is_available(method.name),
+            "reason": srcore.why_unavailable(method.name),
+            "weights_sha256": srcore.weights_sha256(method.name),
+            "citation": method.citation,
+        }
+        for method in srcore.METHODS.values()
+    ]
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print(f"{row['name']:<15} {row['kind']:<10} {'ready' if row['ready'] else row['reason']}")
+
+
+def _downscale(options: argparse.Namespace) -> None:
+    for file, target in _targets(options.files, options.out):
+        pixels = srcore.read_image(file)
+        if min(pixels.shape[:2]) < 4:
+            raise srcore.ImageError(f"{file}: {pixels.shape[1]} x {pixels.shape[0]} is too small to shrink 4 times")
+        cropped = srcore.crop_to_multiple(pixels)
+        srcore.write_image(target, srcore.downscale(cropped))
+        note = "" if cropped.shape == pixels.shape else f" (cut to {cropped.shape[1]} x {cropped.shape[0]} first)"
+        print(f"{target}{note}")
+
+
+def _upscale(options: argparse.Namespace) -> None:
+    for file, target in _targets(options.files, options.out):
+        output = srcore.run(srcore.read_image(file), options.method, device=options.device, progress=_bar(file.name))
+        srcore.write_image(target, output.pixels)
+        print(f"{target} ({output.seconds:.2f} s on {output.device})")
+
+
+def _targets(files: list[Path], folder: Path) -> list[tuple[Path, Path]]:
+    """Each file with the PNG to write. Raises ImageError before anything is written over or written twice."""
+    pairs = [(file, folder / f"{file.stem}.png") for file in files]
+    taken: dict[Path, Path] = {}
+    for file, target in pairs:
+        if target in taken:
+            raise srcore.ImageError(f"{file} and {taken[target]} would both become {target}; run them apart")
+        taken[target] = file
+        if target.resolve() == file.resolve():
+            raise srcore.ImageError(f"{file} would be written over; give --out another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    return pairs
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    if options.results is None:
+        srcore.get_method(options.method)
+    show = _bar(f"{options.method} on {options.benchmark.name}")
+    result = srcore.evaluate(
+        options.benchmark,
+        options.method,
+        recipe=options.recipe,
+        results=options.results,
+        device=options.device,
+        progress=lambda done, total: show(done / total) if show else None,
+    )
+    if options.csv:
+        _write_csv(options.csv, result)
+    if options.json:
+        print(json.dumps(result.as_dict(), indent=2))
+        return
+    for score in result.scores:
+        print(f"{score.name:<24} {score.psnr:8.4f} dB  {score.ssim:.5f}")
+    print(f"{'mean of ' + str(len(result.scores)):<24} {result.mean.psnr:8.4f} dB  {result.mean.ssim:.5f}")
+
+
+def _write_csv(path: Path, result: Evaluation) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["method", "recipe", "image", "psnr", "ssim", "seconds"])
+        for score in result.scores:
+            writer.writerow([result.method, result.recipe, score.name, score.psnr, score.ssim, f"{score.seconds:.4f}"])
+
+
+def _bar(label: str) -> srcore.methods.Progress | None:
+    """Progress on standard error, where a person watches it."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(fraction: float) -> None:
+        print(f"\r{label}: {fraction:4.0%} ", end="" if fraction < 1 else "\n", file=sys.stderr, flush=True)
+
+    return show
+
+
+if __name__ == "__main__":
+    sys.exit(main())

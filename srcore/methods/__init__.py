@@ -1,0 +1,50 @@
+"""How a method's name becomes a picture. Torch is loaded only when a network runs."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import NamedTuple
+
+from srcore.images import Pixels, check_pixels
+from srcore.methods.classical import CLASSICAL
+from srcore.registry import MethodUnavailable, get_method, why_unavailable
+
+Progress = Callable[[float], None]
+
+
+class Output(NamedTuple):
+    """A picture, the wall time it took in seconds, and the device that made it, such as "cpu" or "cuda:0"."""
+
+    pixels: Pixels
+    seconds: float
+    device: str
+
+
+def upscale(lr: Pixels, name: str, *, device: str = "auto", progress: Progress | None = None) -> Pixels:
+    """uint8 (H, W, 3) RGB or (H, W) grey -> the same, 4 times larger, by the method of that name.
+
+    `device` is "auto", "cpu" or "cuda" and matters to networks only; `progress` is called with the fraction done,
+    0 to 1. Raises UnknownMethod, MethodUnavailable, or ImageError for other arrays.
+    """
+    return run(lr, name, device=device, progress=progress).pixels
+
+
+def run(lr: Pixels, name: str, *, device: str = "auto", progress: Progress | None = None) -> Output:
+    """As `upscale`, and says how long it took and where it ran."""
+    check_pixels(lr)
+    method = get_method(name)
+    if method.kind != "upscaler":
+        raise MethodUnavailable(f"{name} makes no picture from a low-resolution one: it is a {method.kind}")
+    if reason := why_unavailable(name):
+        raise MethodUnavailable(reason)
+    start = perf_counter()
+    if name in CLASSICAL:
+        pixels, used = CLASSICAL[name](lr), "cpu"
+    elif method.family == "SelfExSR":
+        from srcore.methods import selfexsr  # compiles its kernels with numba
+
+        pixels, used = selfexsr.upscale(lr, progress=progress), "cpu"
+    else:
+        from srcore.methods import neural  # loads torch
+
+        pixels, used = neural.upscale(lr, name, device=device, progress=progress)
+    return Output(pixels, perf_counter() - start, used)

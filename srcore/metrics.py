@@ -1,0 +1,153 @@
+"""PSNR and SSIM as two schools print them; crop and luma are explicit.
+
+Recipe "paper" is the chain of the daala package, which the SRGAN paper names: crop the RGB picture, make the dithered
+8-bit BT.709 luma, PSNR and daala's SSIM on it. Recipe "matlab" is what the rest of the field prints: BT.601 luma,
+SSIM with an 11x11 Gaussian window (Wang et al. 2004). Scores of a benchmark are means over its pictures.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from math import exp, floor, log, log10, pi, sqrt
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from srcore.color import bt601_luma, daala_luma
+from srcore.images import ImageError, Pixels, as_rgb, check_pixels
+
+Recipe = Literal["paper", "matlab"]
+RECIPES: tuple[Recipe, ...] = ("paper", "matlab")
+
+_PEAK = 255.0
+_C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
+_WINDOW = 11  # of the matlab recipe
+
+Floats = npt.NDArray[np.float64]
+
+
+class Measurement(NamedTuple):
+    """PSNR in dB (inf for equal pictures) and SSIM (at most 1)."""
+
+    psnr: float
+    ssim: float
+
+
+def measure(hr: Pixels, sr: Pixels, *, recipe: Recipe = "paper", crop: int = 4) -> Measurement:
+    """PSNR and SSIM of `sr` against `hr`, uint8 (H, W, 3) RGB or (H, W) grey of one size.
+
+    `crop` pixels are cut off on each side before anything else. If only one of the two is grey it is taken as RGB.
+    Raises ImageError when the sizes differ or nothing is left to measure, ValueError for an unknown recipe.
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"unknown recipe {recipe!r}; known: {', '.join(RECIPES)}")
+    lumas = [luma(picture, recipe=recipe) for picture in _comparable(hr, sr, crop)]
+    ssim: Callable[[Pixels, Pixels], float] = ssim_daala if recipe == "paper" else ssim_gaussian
+    return Measurement(psnr(*lumas), ssim(*lumas))
+
+
+def luma(pixels: Pixels, *, recipe: Recipe) -> Pixels:
+    """The 8-bit luma that a recipe measures on. `paper` replicates grey to RGB, `matlab` takes grey as luma."""
+    return daala_luma(as_rgb(pixels)) if recipe == "paper" else bt601_luma(pixels)
+
+
+def psnr(reference: Pixels, test: Pixels) -> float:
+    """10 log10(255^2 N / sum of squared errors) in dB of two uint8 arrays of one shape; inf when they are equal."""
+    _check_same_shape(reference, test)
+    error = int(((reference.astype(np.int64) - test) ** 2).sum())
+    return 10 * log10(_PEAK**2 * reference.size / error) if error else float("inf")
+
+
+def ssim_gaussian(reference: Pixels, test: Pixels) -> float:
+    """SSIM of two uint8 (H, W) lumas: 11x11 Gaussian, sigma 1.5, valid region, plain mean (Wang et al. 2004, eq. 13).
+
+    Raises ImageError for pictures smaller than the window.
+    """
+    _check_same_shape(reference, test)
+    if min(reference.shape) < _WINDOW:
+        raise ImageError(f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels after the crop, not {reference.shape}")
+    offsets = np.arange(_WINDOW) - _WINDOW // 2
+    taps = np.exp(-(offsets**2) / (2 * 1.5**2))
+    taps /= taps.sum()
+
+    def blur(x: Floats) -> Floats:
+        return _correlate_valid(_correlate_valid(x, taps).T, taps).T
+
+    return float(_ssim_map(reference, test, blur).mean())
+
+
+def ssim_daala(reference: Pixels, test: Pixels) -> float:
+    """SSIM of two uint8 (H, W) lumas as daala's tools/dump_ssim.c: a window that grows with the height.
+
+    sigma = 1.5 H / 256; integer taps; taps outside the picture are dropped, moments divided by the taps' sum that
+    remains, and the mean weighted with it.
+    """
+    _check_same_shape(reference, test)
+    height, width = reference.shape
+    taps = _daala_taps(height * 1.5 / 256, min(height, width) - 1)
+    weight_rows, weight_columns = (_correlate_same(np.ones((n, 1)), taps) for n in (height, width))
+    weight = weight_rows * weight_columns.T
+
+    def blur(x: Floats) -> Floats:
+        return _correlate_same(_correlate_same(x, taps).T, taps).T / weight
+
+    return float((weight * _ssim_map(reference, test, blur)).sum() / weight.sum())
+
+
+def _ssim_map(reference: Pixels, test: Pixels, blur: Callable[[Floats], Floats]) -> Floats:
+    """Wang et al. 2004, eq. 13, with the window's population variances."""
+    x, y = reference.astype(np.float64), test.astype(np.float64)
+    mean_x, mean_y = blur(x), blur(y)
+    square_x, square_y, product = mean_x * mean_x, mean_y * mean_y, mean_x * mean_y
+    variances = blur(x * x + y * y) - square_x - square_y
+    covariance = blur(x * y) - product
+    numerator = (2 * product + _C1) * (2 * covariance + _C2)
+    return numerator / ((square_x + square_y + _C1) * (variances + _C2))
+
+
+@lru_cache(maxsize=32)
+def _daala_taps(sigma: float, largest_radius: int) -> Floats:
+    """Integer taps that sum to 256; the centre takes what the others leave."""
+    inside = sqrt(pi / 2) * sigma / 256
+    radius = floor(sigma * sqrt(-2 * log(inside))) if inside < 1 else largest_radius
+    radius = min(radius, largest_radius)
+    height = 256 / (sigma * sqrt(2 * pi))
+    one_side = [floor(height * exp(-(k * k) / (2 * sigma**2)) + 0.5) for k in range(1, radius + 1)]
+    return np.array([*reversed(one_side), 256 - 2 * sum(one_side), *one_side], np.float64)
+
+
+def _correlate_valid(x: Floats, taps: Floats) -> Floats:
+    """Along axis 0, where all taps of this symmetric filter lie inside."""
+    length, centre = x.shape[0] - len(taps) + 1, len(taps) // 2
+    total = taps[centre] * x[centre : centre + length]
+    for k in range(centre):
+        total += taps[k] * (x[k : k + length] + x[2 * centre - k : 2 * centre - k + length])
+    return total
+
+
+def _correlate_same(x: Floats, taps: Floats) -> Floats:
+    """Along axis 0, with zeros outside."""
+    radius = len(taps) // 2
+    return _correlate_valid(np.pad(x, ((radius, radius), (0, 0))), taps)
+
+
+def _comparable(hr: Pixels, sr: Pixels, crop: int) -> tuple[Pixels, Pixels]:
+    check_pixels(hr)
+    check_pixels(sr)
+    if hr.shape[:2] != sr.shape[:2]:
+        raise ImageError(f"the sizes differ: {_size(hr)} and {_size(sr)}; compare pictures of one size")
+    if hr.ndim != sr.ndim:
+        hr, sr = as_rgb(hr), as_rgb(sr)
+    if crop < 0 or min(hr.shape[:2]) <= 2 * crop:
+        raise ImageError(f"nothing is left of {_size(hr)} pixels after cutting {crop} off each side")
+    inner = slice(crop, -crop or None)
+    return hr[inner, inner], sr[inner, inner]
+
+
+def _check_same_shape(reference: Pixels, test: Pixels) -> None:
+    if reference.shape != test.shape:
+        raise ImageError(f"the sizes differ: {_size(reference)} and {_size(test)}; compare pictures of one size")
+
+
+def _size(pixels: Pixels) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"
