@@ -50,6 +50,11 @@ class Protocol:
     reminder_minutes: int = 60
 
 
+def new_seed() -> int:
+    """63 random bits, as many as every database's integer holds."""
+    return secrets.randbits(63)
+
+
 def create_study(
     *, name: str, title: str, cells: Cells, calibration: Sequence[SourceImage] = (), protocol: Protocol | None = None
 ) -> Study:
@@ -62,15 +67,24 @@ def create_study(
         repeats=protocol.repeats,
         pause_minutes=protocol.pause_minutes,
         reminder_minutes=protocol.reminder_minutes,
-        seed=secrets.randbits(63) if protocol.seed is None else protocol.seed,
+        seed=new_seed() if protocol.seed is None else protocol.seed,
     )
     if protocol.instructions is not None:
         study.instructions = protocol.instructions
+    save_draft(study=study, cells=cells, calibration=calibration)
+    return study
+
+
+def save_draft(*, study: Study, cells: Cells, calibration: Sequence[SourceImage]) -> None:
+    """Save a new or changed draft with its cells and calibration images, all or nothing.
+
+    Raises ValidationError on a bad field, StudyError for a launched study.
+    """
+    require_draft(study)
     study.full_clean()
     with transaction.atomic():
         study.save()
         set_design(study=study, cells=cells, calibration=calibration)
-    return study
 
 
 def set_design(*, study: Study, cells: Cells, calibration: Sequence[SourceImage]) -> None:
@@ -145,9 +159,6 @@ def reopen(*, study: Study, now: datetime) -> None:
 
 def clone(*, study: Study, name: str, title: str) -> Study:
     """A new draft with the same design and protocol, a new seed, and no raters."""
-    cells: dict[Benchmark, list[Method]] = {}
-    for cell in study.cells.select_related("benchmark", "method"):
-        cells.setdefault(cell.benchmark, []).append(cell.method)
     protocol = Protocol(
         order=study.order,
         repeats=study.repeats,
@@ -156,7 +167,11 @@ def clone(*, study: Study, name: str, title: str) -> Study:
         reminder_minutes=study.reminder_minutes,
     )
     return create_study(
-        name=name, title=title, cells=cells, calibration=list(study.calibration.all()), protocol=protocol
+        name=name,
+        title=title,
+        cells=cells_by_benchmark(study),
+        calibration=list(study.calibration.all()),
+        protocol=protocol,
     )
 
 
@@ -187,6 +202,14 @@ def revoke(*, rater: Rater, now: datetime) -> None:
 def require_draft(study: Study) -> None:
     if study.state != Study.State.DRAFT:
         raise StudyError("A launched study does not change. Clone it to run another design.")
+
+
+def cells_by_benchmark(study: Study) -> dict[Benchmark, list[Method]]:
+    """The study's design row by row: each benchmark with its methods, in the paper's order."""
+    cells: dict[Benchmark, list[Method]] = {}
+    for cell in study.cells.select_related("benchmark", "method").order_by("benchmark__name", "method__rank"):
+        cells.setdefault(cell.benchmark, []).append(cell.method)
+    return cells
 
 
 def _problems(study: Study, filled: Sequence[Slot]) -> list[str]:

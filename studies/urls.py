@@ -1,4 +1,5 @@
-from django.urls import path
+from django.contrib.auth import views as auth
+from django.urls import path, re_path
 
 from studies.views import rating, research
 
@@ -13,6 +14,27 @@ rater_patterns = [
     path("image/<str:token>", rating.image, name="image"),
 ]
 
-research_patterns: list = []
+research_patterns = [
+    path("", research.front, name="front"),
+    path("health", research.health, name="health"),
+    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("studies/", research.study_list, name="study-list"),
+    path("new/", research.create, name="study-new"),
+    path("new/paper/", research.create_paper, name="study-new-paper"),
+    path("studies/<slug:name>/", research.overview, name="study"),
+    path("studies/<slug:name>/edit/", research.edit, name="study-edit"),
+    re_path(r"^studies/(?P<name>[-\w]+)/(?P<action>launch|close|reopen)/$", research.act, name="study-act"),
+    path("studies/<slug:name>/clone/", research.clone, name="study-clone"),
+    path("studies/<slug:name>/preview/", research.preview, name="study-preview"),
+    path("studies/<slug:name>/raters/", research.raters, name="raters"),
+    path("studies/<slug:name>/raters/<int:pk>/revoke/", research.revoke, name="rater-revoke"),
+    path("studies/<slug:name>/results/", research.results, name="results"),
+    re_path(
+        r"^studies/(?P<name>[-\w]+)/(?P<table>ratings|objective)\.(?P<kind>csv|parquet)$",
+        research.download,
+        name="download",
+    ),
+]
 
 urlpatterns = rater_patterns + research_patterns

@@ -1,0 +1,45 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from studies.export import objective_frame, ratings_frame, serialise
+from studies.models import Study
+
+KINDS = {".csv": "csv", ".parquet": "parquet"}
+
+
+class Command(BaseCommand):
+    help = "Write a study's ratings, and on request its objective scores, as CSV or Parquet (by the file's ending)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("study", help="the study's short name")
+        parser.add_argument("--out", type=Path, required=True, help="file for the ratings")
+        parser.add_argument("--objective", type=Path, help="file for PSNR and SSIM of every stimulus")
+
+    def handle(self, *, study: str, out: Path, objective: Path | None, **options: Any) -> None:
+        found = Study.objects.filter(name=study).first()
+        if found is None:
+            known = ", ".join(Study.objects.values_list("name", flat=True)) or "none yet"
+            raise CommandError(f"There is no study called {study!r}. Studies: {known}.")
+        for path in filter(None, (out, objective)):
+            if path.suffix not in KINDS:
+                raise CommandError(f"{path}: the ending must be .csv or .parquet.")
+        ratings = ratings_frame(found)
+        write(out, serialise(ratings, kind=KINDS[out.suffix]))
+        self.stdout.write(f"{len(ratings)} ratings -> {out}")
+        if objective:
+            table = objective_frame(found)
+            write(objective, serialise(table, kind=KINDS[objective.suffix]))
+            self.stdout.write(f"{len(table)} stimuli -> {objective}")
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error

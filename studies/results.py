@@ -1,0 +1,75 @@
+"""What staff see while a study runs: how far each rater is, and the MOS as it stands."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from analysis.mos import mos
+from studies.export import objective_frame, ratings_frame
+from studies.models import Method, Rater, Session, Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaterProgress:
+    """A rater's state is invited, calibrating, rating, finished, withdrawn or revoked."""
+
+    rater: Rater
+    state: str
+    rated: int
+    total: int
+    last_active_at: datetime | None
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.rated // self.total if self.total else 0
+
+
+def rater_progress(study: Study) -> list[RaterProgress]:
+    """Every invited rater of the study, staff previews aside, in the order of invitation."""
+    raters = study.raters.filter(is_preview=False).select_related("session", "study").order_by("pk")
+    return [_progress(rater) for rater in raters]
+
+
+def results_table(study: Study) -> pd.DataFrame:
+    """benchmark, method, n, mos, sd, ci_low, ci_high (95 %, Student), psnr, ssim; methods in the paper's order.
+
+    psnr and ssim are means over the images of the study's design, rated or not. Empty before the first rating.
+    """
+    ratings = ratings_frame(study)
+    if ratings.empty:
+        return pd.DataFrame()
+    objective = objective_frame(study).groupby(["benchmark", "method"], as_index=False)[["psnr", "ssim"]].mean()
+    table = mos(ratings, by=("benchmark", "method"), interval="student").merge(
+        objective, on=["benchmark", "method"], how="left"
+    )
+    order = {name: rank for rank, name in enumerate(Method.objects.values_list("name", flat=True))}
+    table["rank"] = table["method"].map(order)
+    return table.sort_values(["benchmark", "rank"]).drop(columns="rank").reset_index(drop=True)
+
+
+def _progress(rater: Rater) -> RaterProgress:
+    session: Session | None = getattr(rater, "session", None)
+    rated = total = 0
+    if session is not None:
+        rated = max(session.next_position - 1 - session.calibration_trials, 0)
+        total = session.trials_total - session.calibration_trials
+    return RaterProgress(
+        rater=rater,
+        state=_state(rater, session),
+        rated=rated,
+        total=total,
+        last_active_at=session.last_active_at if session else None,
+    )
+
+
+def _state(rater: Rater, session: Session | None) -> str:
+    if rater.withdrawn_at:
+        return "withdrawn"
+    if rater.revoked_at:
+        return "revoked"
+    if session is None:
+        return "invited"
+    if session.finished_at:
+        return "finished"
+    return "calibrating" if session.next_position <= session.calibration_trials else "rating"
