@@ -1,0 +1,112 @@
+"""Do raters agree with each other, and with themselves? ICC, Krippendorff's alpha, test-retest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import krippendorff
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.panel import matrix
+from analysis.schema import SCALE, STIMULUS
+from analysis.significance import ZeroMethod, signed_rank
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def icc(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Intraclass correlations of absolute agreement: ICC(2,1) and ICC(2,k) (Shrout and Fleiss 1979).
+
+    The intervals are those of McGraw and Wong (1996), table 7. Only stimuli that every rater rated count.
+    Columns: icc, value, ci_low, ci_high, n_stimuli, n_raters; NaN where fewer than two complete stimuli or
+    raters are left.
+    """
+    scores = matrix(ratings).scores
+    scores = scores[:, ~np.isnan(scores).any(axis=0)]
+    raters, stimuli = scores.shape
+    if raters < 2 or stimuli < 2:
+        single, average = (np.nan,) * 3, (np.nan,) * 3
+    else:
+        single, average = _agreement(scores, confidence)
+    rows = [("ICC(2,1)", *single, stimuli, raters), ("ICC(2,k)", *average, stimuli, raters)]
+    return pd.DataFrame(rows, columns=["icc", "value", "ci_low", "ci_high", "n_stimuli", "n_raters"])
+
+
+def _agreement(scores: np.ndarray, confidence: float) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    k, n = scores.shape
+    mean = scores.mean()
+    by_stimulus, by_rater = scores.mean(axis=0), scores.mean(axis=1)
+    stimulus = k * ((by_stimulus - mean) ** 2).sum() / (n - 1)
+    rater = n * ((by_rater - mean) ** 2).sum() / (k - 1)
+    residual = scores - by_stimulus[None, :] - by_rater[:, None] + mean
+    error = (residual**2).sum() / ((n - 1) * (k - 1))
+    spread = stimulus + (k - 1) * error + k * (rater - error) / n
+    if spread == 0:
+        return (np.nan,) * 3, (np.nan,) * 3
+    value = (stimulus - error) / spread
+    if value == 1:
+        return (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)
+    a = k * value / (n * (1 - value))
+    b = 1 + k * value * (n - 1) / (n * (1 - value))
+    df = (a * rater + b * error) ** 2 / ((a * rater) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
+    upper = 0.5 + confidence / 2
+    f_low, f_high = stats.f.ppf(upper, n - 1, df), stats.f.ppf(upper, df, n - 1)
+    rest = k * rater + (k * n - k - n) * error
+    low = n * (stimulus - f_low * error) / (f_low * rest + n * stimulus)
+    high = n * (f_high * stimulus - error) / (rest + n * f_high * stimulus)
+    average: Callable[[float], float] = lambda r: float(k * r / (1 + (k - 1) * r))  # noqa: E731
+    return (float(value), float(low), float(high)), (average(value), average(low), average(high))
+
+
+def krippendorff_alpha(ratings: pd.DataFrame) -> float:
+    """Krippendorff's alpha with the ordinal distance, missing ratings allowed; first showings, all stimuli.
+
+    NaN where all scores are the same or no stimulus has two ratings: alpha is not defined there.
+    """
+    scores = matrix(ratings).scores
+    paired = scores[:, (~np.isnan(scores)).sum(axis=0) >= 2]
+    if paired.size == 0 or np.nanmin(paired) == np.nanmax(paired):
+        return float("nan")
+    domain = list(range(SCALE[0], SCALE[1] + 1))
+    return float(krippendorff.alpha(paired, level_of_measurement="ordinal", value_domain=domain))
+
+
+def retest(ratings: pd.DataFrame, *, zero_method: ZeroMethod = "pratt") -> pd.DataFrame:
+    """First against second showing of a stimulus to the same rater, as in the pilot of Ledig et al. 2017.
+
+    Paired two-sided Wilcoxon test (`signed_rank`), over all such pairs. Columns: n_pairs, n_raters, n_zero,
+    mean_difference (second - first), p, identical and within_one (shares), within_rater_sd = sqrt(mean d^2 /
+    2), the standard error of measurement of one rating (Bland, Altman 1996), and spearman. One row; none
+    where nothing was shown twice.
+    """
+    columns = ["rater", *STIMULUS]
+    first = ratings[ratings["repeat"] == 0][[*columns, "score"]]
+    second = ratings[ratings["repeat"] == 1][[*columns, "score"]]
+    pairs = first.merge(second, on=columns, suffixes=("_first", "_second"), validate="one_to_one")
+    if pairs.empty:
+        return pd.DataFrame(columns=_RETEST_COLUMNS)
+    difference = (pairs["score_second"] - pairs["score_first"]).to_numpy(np.float64)
+    values, counts = np.unique(difference, return_counts=True)
+    test = signed_rank(values, counts, zero_method=zero_method)
+    constant = pairs["score_first"].nunique() == 1 or pairs["score_second"].nunique() == 1
+    row = {
+        "n_pairs": len(pairs),
+        "n_raters": pairs["rater"].nunique(),
+        "n_zero": test.n_zero,
+        "mean_difference": difference.mean(),
+        "p": test.p,
+        "identical": (difference == 0).mean(),
+        "within_one": (np.abs(difference) <= 1).mean(),
+        "within_rater_sd": np.sqrt((difference**2).mean() / 2),
+        "spearman": np.nan if constant else stats.spearmanr(pairs["score_first"], pairs["score_second"]).statistic,
+    }
+    return pd.DataFrame([row], columns=_RETEST_COLUMNS)
+
+
+_RETEST_COLUMNS = [
+    *("n_pairs", "n_raters", "n_zero", "mean_difference", "p", "identical", "within_one"),
+    *("within_rater_sd", "spearman"),
+]

@@ -1,0 +1,206 @@
+"""Which raters may be unreliable, why, and what leaving them out would do to every MOS.
+
+A screen never drops a row. It returns one row a rater with its numbers, `rejected` and a `reason` for the
+reader; `exclusion_effect` then shows every MOS with and without the rejected raters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.mos import mos
+from analysis.panel import matrix
+from analysis.recovery import rater_bias
+from analysis.schema import STIMULUS, RatingsError, first_showings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+BT500_SHARE = 0.05  # ITU-R BT.500-15, annex 1, section 2.3.1
+BT500_BALANCE = 0.3
+CORRELATION = 0.7  # ITU-T P.910 and BT.500's annex on correlation; see `correlation`
+MAX_BIAS = 1.0  # ours: a whole step of the scale
+RUN_CHANCE = 0.01  # ours: a run so long in fewer than one session in a hundred
+MEDIAN_MS = 600.0  # ours: an image cannot be looked at and judged faster, time after time
+HASTE_MS = 200.0  # ours: below a human's choice reaction time
+HASTE_SHARE = 0.1  # ours
+GOLD_TOLERANCE = 1  # ITU-T P.808 and P.910 crowd practice: gold items within one step
+GOLD_SHARE = 0.2  # ours: up to one gold item in five may be missed
+
+
+def bt500(ratings: pd.DataFrame) -> pd.DataFrame:
+    """ITU-R BT.500 screening: columns rater, n, above (P), below (Q), share, balance, rejected, reason.
+
+    Per stimulus with mean m and standard deviation s (ddof 1), kurtosis b2 = m4 / m2^2 of population moments:
+    eps = 2 where 2 <= b2 <= 4, else sqrt(20). P and Q count a rater's scores at or beyond m +- eps s.
+    Rejected where (P + Q) / n > 0.05 and |P - Q| / (P + Q) < 0.3. A stimulus on which all agree has s = 0 and
+    would count every rater on both sides: it is skipped in P and Q, but stays in n.
+    """
+    panel = matrix(ratings)
+    scores = panel.scores
+    n = (~np.isnan(scores)).sum(axis=0)
+    mean = np.nansum(scores, axis=0) / n
+    deviation = scores - mean
+    m2, m4 = (np.nansum(deviation**power, axis=0) / n for power in (2, 4))
+    spread = m2 > 1e-12
+    kurtosis = np.divide(m4, m2**2, out=np.full(len(n), np.nan), where=spread)
+    eps = np.where((kurtosis >= 2) & (kurtosis <= 4), 2.0, np.sqrt(20))
+    limit = eps * np.sqrt(m2 * n / np.maximum(n - 1, 1))
+    # The limit is reached, not only passed: a rounding error of 1e-9 must not decide.
+    above = ((deviation >= limit - 1e-9) & spread).sum(axis=1)
+    below = ((deviation <= -limit + 1e-9) & spread).sum(axis=1)
+    rated = (~np.isnan(scores)).sum(axis=1)
+    outside = above + below
+    share = outside / rated
+    balance = np.divide(np.abs(above - below), outside, out=np.full(len(outside), np.nan), where=outside > 0)
+    rejected = (share > BT500_SHARE) & (balance < BT500_BALANCE)
+    reason = [
+        f"{o} of {k} scores far from the mean ({s:.1%}), on both sides ({b:.2f})"
+        for o, k, s, b in zip(outside, rated, share, balance, strict=True)
+    ]
+    table = pd.DataFrame({"rater": panel.raters, "n": rated, "above": above, "below": below})
+    return _verdict(table.assign(share=share, balance=balance), rejected, reason)
+
+
+def correlation(ratings: pd.DataFrame, *, kind: Literal["pearson", "spearman"] = "pearson") -> pd.DataFrame:
+    """Correlation of each rater with the MOS: columns rater, n, correlation, threshold, rejected, reason.
+
+    The threshold is 0.7 where mean(r) - std(r) exceeds 0.7 (population std over raters), else mean - std; at
+    or under it a rater is rejected (ITU-T P.910, correlation screening). A constant rater has no correlation
+    and is rejected; a rater with fewer than three stimuli is not judged.
+    """
+    panel = matrix(ratings)
+    average = np.nanmean(panel.scores, axis=0)
+    r = np.array([_correlate(row, average, kind) for row in panel.scores])
+    n = (~np.isnan(panel.scores)).sum(axis=1)
+    spread = float(np.nanmean(r) - np.nanstd(r)) if np.isfinite(r).any() else CORRELATION
+    threshold = min(CORRELATION, spread)
+    constant = np.isnan(r) & (n >= 3)
+    # A panel of equal raters has std 0 and a threshold equal to every r: rounding must not reject it.
+    reject = constant | ((r <= threshold + 1e-12) & ~np.isclose(r, np.nanmax(r, initial=-1.0)))
+    reason = ["gave one score to everything" if c else f"r = {x:.3f}, not above {threshold:.3f}" for c, x in zip(constant, r, strict=True)]  # fmt: skip
+    table = pd.DataFrame({"rater": panel.raters, "n": n, "correlation": r, "threshold": threshold})
+    return _verdict(table, reject, reason)
+
+
+def _correlate(row: np.ndarray, average: np.ndarray, kind: str) -> float:
+    rated = ~np.isnan(row)
+    x, y = row[rated], average[rated]
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return np.nan
+    if kind == "spearman":
+        x, y = stats.rankdata(x), stats.rankdata(y)
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def bias(ratings: pd.DataFrame, *, limit: float = MAX_BIAS) -> pd.DataFrame:
+    """Raters whose bias (ITU-T P.913 12.4, `recovery.rater_bias`) exceeds `limit`: rater, n, bias, rejected, reason.
+
+    P.913 removes the bias rather than the rater (`recovery.remove_bias`); the limit is ours.
+    """
+    table = rater_bias(first_showings(ratings))
+    reason = [f"on average {value:+.2f} from the others" for value in table["bias"]]
+    return _verdict(table, table["bias"].abs().to_numpy() > limit, reason)
+
+
+def straight_lining(ratings: pd.DataFrame, *, chance: float = RUN_CHANCE) -> pd.DataFrame:
+    """Long runs of one score in the order shown: rater, n, longest_run, limit, rejected, reason.
+
+    Someone who scores at random, with the panel's most frequent score at its share p, has n (1 - p) p^L runs
+    of L or longer in n trials; the limit is the L where that falls to `chance`. Needs the column position.
+    """
+    _needs(ratings, "position")
+    keys = ["rater", *(c for c in ("session",) if c in ratings), "position"]
+    table = ratings.sort_values(keys, kind="stable")
+    p = float(table["score"].value_counts(normalize=True).iloc[0])
+    rows = []
+    for rater, scores in table.groupby("rater")["score"]:
+        values = scores.to_numpy()
+        edges = np.flatnonzero(np.r_[True, np.diff(values) != 0, True])
+        rows.append((rater, len(values), int(np.diff(edges).max())))
+    runs = pd.DataFrame(rows, columns=["rater", "n", "longest_run"])
+    with np.errstate(divide="ignore", invalid="ignore"):  # p = 1: everyone always gave one score, nothing to judge
+        limit = np.ceil(np.log(runs["n"] * (1 - p) / chance) / np.log(1 / p))
+    reason = [f"{run} equal scores in a row" for run in runs["longest_run"]]
+    return _verdict(runs.assign(limit=limit), (runs["longest_run"] >= limit.fillna(np.inf)).to_numpy(), reason)
+
+
+def too_fast(ratings: pd.DataFrame, *, median_ms: float = MEDIAN_MS, haste_ms: float = HASTE_MS) -> pd.DataFrame:
+    """Raters who cannot have looked: rater, n, median_ms, hasty_share, rejected, reason.
+
+    Rejected where the median response is under `median_ms`, or more than a tenth are under `haste_ms`. Both
+    limits are ours. Needs the column response_ms; ratings without a time do not count.
+    """
+    _needs(ratings, "response_ms")
+    timed = ratings.dropna(subset=["response_ms"])
+    groups = timed.groupby("rater")["response_ms"]
+    table = groups.agg(n="size", median_ms="median", hasty_share=lambda ms: (ms < haste_ms).mean()).reset_index()
+    rejected = (table["median_ms"] < median_ms) | (table["hasty_share"] > HASTE_SHARE)
+    reason = [
+        f"median {median:.0f} ms, {share:.0%} under {haste_ms:.0f} ms"
+        for median, share in zip(table["median_ms"], table["hasty_share"], strict=True)
+    ]
+    return _verdict(table, rejected.to_numpy(), reason)
+
+
+def gold(
+    ratings: pd.DataFrame, items: pd.DataFrame, *, tolerance: int = GOLD_TOLERANCE, share: float = GOLD_SHARE
+) -> pd.DataFrame:
+    """Items with a known answer: rater, n, missed, missed_share, rejected, reason.
+
+    `items` has source, method, expected and, where needed, benchmark. A rating more than `tolerance` from the
+    expected is missed; a rater who misses more than `share` of the items seen is rejected.
+    """
+    keys = [key for key in STIMULUS if key in items]
+    if "expected" not in items or not {"source", "method"} <= set(keys):
+        raise RatingsError("gold items need the columns source, method and expected")
+    seen = ratings.merge(items[[*keys, "expected"]], on=keys, validate="many_to_one")
+    if seen.empty:
+        raise RatingsError("no rating is of a gold item: check the names of sources and methods")
+    seen = seen.assign(missed=(seen["score"] - seen["expected"]).abs() > tolerance)
+    table = seen.groupby("rater")["missed"].agg(n="size", missed="sum").reset_index()
+    table["missed_share"] = table["missed"] / table["n"]
+    reason = [f"missed {m} of {n} gold items" for m, n in zip(table["missed"], table["n"], strict=True)]
+    return _verdict(table, (table["missed_share"] > share).to_numpy(), reason)
+
+
+def screens(ratings: pd.DataFrame, *, gold_items: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
+    """Every screen that the table's columns allow, by name."""
+    found = {"bt500": bt500(ratings), "correlation": correlation(ratings), "bias": bias(ratings)}
+    if "position" in ratings and ratings["position"].notna().all():
+        found["straight_lining"] = straight_lining(ratings)
+    if "response_ms" in ratings and ratings["response_ms"].notna().any():
+        found["too_fast"] = too_fast(ratings)
+    if gold_items is not None:
+        found["gold"] = gold(ratings, gold_items)
+    return found
+
+
+def exclusion_effect(ratings: pd.DataFrame, raters: Collection[str]) -> pd.DataFrame:
+    """Every MOS with all raters and without `raters`: benchmark, method, n, mos, n_kept, mos_kept, change.
+
+    change = mos_kept - mos; NaN where nobody is left.
+    """
+    by = ["benchmark", "method"]
+    everyone = mos(ratings, by=by)[[*by, "n", "mos"]]
+    kept = ratings[~ratings["rater"].isin(list(raters))]
+    if kept.empty:
+        return everyone.assign(n_kept=0, mos_kept=np.nan, change=np.nan)
+    rest = mos(kept, by=by)[[*by, "n", "mos"]].rename(columns={"n": "n_kept", "mos": "mos_kept"})
+    merged = everyone.merge(rest, on=by, how="left")
+    merged["n_kept"] = merged["n_kept"].fillna(0).astype(int)
+    return merged.assign(change=merged["mos_kept"] - merged["mos"])
+
+
+def _needs(ratings: pd.DataFrame, column: str) -> None:
+    if column not in ratings:
+        raise RatingsError(f"this screen needs the column {column}; the table has {', '.join(ratings.columns)}")
+
+
+def _verdict(table: pd.DataFrame, rejected: np.ndarray, reason: list[str]) -> pd.DataFrame:
+    reasons = [text if no else "" for text, no in zip(reason, rejected, strict=True)]
+    return table.assign(rejected=rejected.astype(bool), reason=reasons)
