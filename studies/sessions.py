@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from studies import design
 from studies.models import Rater, Rating, Session, Stimulus, Study, StudyEvent, Trial
@@ -102,19 +102,23 @@ class Receipt:
     repeated: bool
 
 
-def open_invitation(*, token: str) -> Rater:
-    """The rater of an invitation link. Raises UnknownInvitation, InvitationRevoked, RaterWithdrawn or StudyNotOpen."""
-    rater = Rater.objects.select_related("study", "session").filter(token=token).first()
-    return _admitted(rater)
+def get_rater(*, token: str, closed_too: bool = False) -> Rater:
+    """The rater of an invitation, with study and, if there is one, session.
 
-
-def get_rater(*, pk: int, closed_too: bool = False) -> Rater:
-    """The rater with study and, if there is one, session. Raises as open_invitation does.
-
-    With `closed_too` a study that is not open does not raise: who took part may withdraw at any time.
+    Raises UnknownInvitation, InvitationRevoked, RaterWithdrawn or StudyNotOpen. With `closed_too` a study that is
+    not open does not raise: who took part may withdraw at any time.
     """
-    rater = Rater.objects.select_related("study", "session").filter(pk=pk).first()
+    rater = Rater.objects.select_related("study", "session").filter(token=token).first()
     return _admitted(rater, closed_too=closed_too)
+
+
+def largest_image(study: Study) -> tuple[int, int]:
+    """The greatest width and the greatest height, in pixels, of all images that a rater of the study is shown."""
+    if study.state == Study.State.DRAFT:
+        sources = [slot.source for slot in slots(study)]
+        return max((s.width for s in sources), default=0), max((s.height for s in sources), default=0)
+    greatest = study.images.aggregate(width=Max("stimulus__source__width"), height=Max("stimulus__source__height"))
+    return greatest["width"], greatest["height"]
 
 
 def stage(rater: Rater, *, now: datetime) -> Stage:
@@ -168,13 +172,13 @@ def progress(session: Session) -> Progress:
     return Progress(rated=rated, total=session.trials_total - session.calibration_trials)
 
 
-def record_rating(*, rater_pk: int, token: str, score: int, display: DisplayFacts, now: datetime) -> Receipt:
+def record_rating(*, rater_token: str, token: str, score: int, display: DisplayFacts, now: datetime) -> Receipt:
     """Store one rating, exactly once. When this returns, the rating is on disk.
 
     Only the first unrated trial of the session is due. The same score for a trial again is answered as the first time;
     another score raises RatingConflict. Raises UnknownTrial, TrialNotDue, or what get_rater raises.
     """
-    trial = _own_trial(rater_pk=rater_pk, token=token)
+    trial = _own_trial(rater_token=rater_token, token=token)
     session = trial.session
     _admitted(session.rater)
     if trial.phase != Trial.Phase.RATED:
@@ -188,9 +192,9 @@ def record_rating(*, rater_pk: int, token: str, score: int, display: DisplayFact
     return Receipt(progress=progress(session), upcoming=upcoming_trials(session), repeated=not stored)
 
 
-def image_file(*, rater_pk: int, token: str) -> Stimulus:
+def image_file(*, rater_token: str, token: str) -> Stimulus:
     """The stimulus behind an image address, for its rater and only while it is due soon. Raises as record_rating."""
-    trial = _own_trial(rater_pk=rater_pk, token=token)
+    trial = _own_trial(rater_token=rater_token, token=token)
     session = trial.session
     _admitted(session.rater)
     in_window = session.next_position <= trial.position < session.next_position + WINDOW
@@ -288,10 +292,10 @@ def _calibration(filled: list[Slot]) -> list[Slot]:
     return sorted(anchors, key=lambda slot: (slot.source.pk, ANCHOR_SCORES[slot.role]))
 
 
-def _own_trial(*, rater_pk: int, token: str) -> Trial:
+def _own_trial(*, rater_token: str, token: str) -> Trial:
     trial = (
         Trial.objects.select_related("session__rater__study", "stimulus")
-        .filter(token=token, session__rater_id=rater_pk)
+        .filter(token=token, session__rater__token=rater_token)
         .first()
     )
     if trial is None:
