@@ -7,9 +7,10 @@ from django.core.exceptions import ValidationError
 
 from studies import setup
 from studies.models import Benchmark, Method, SourceImage, Study
+from studies.selection import offered_methods
 
 
-class DesignForm(forms.ModelForm[Study]):
+class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
     """A draft's protocol, its cells (benchmark x method), and the calibration images.
 
     `cells` holds values "<benchmark pk>:<method pk>"; the template lays them out as a table.
@@ -44,7 +45,7 @@ class DesignForm(forms.ModelForm[Study]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.benchmarks = list(Benchmark.objects.all())
-        self.methods = list(Method.objects.all())
+        self.methods = offered_methods(self.instance)
         self.fields["cells"].choices = [  # type: ignore[attr-defined]
             (f"{b.pk}:{m.pk}", f"{m.display_name} on {b.name}") for b in self.benchmarks for m in self.methods
         ]
@@ -61,9 +62,7 @@ class DesignForm(forms.ModelForm[Study]):
     def table(self) -> list[tuple[Benchmark, list[tuple[Method, str, bool]]]]:
         """Row by row for the template: a benchmark, and each method with its value and whether it is chosen."""
         chosen = set(self["cells"].value() or ())
-        return [
-            (b, [(m, f"{b.pk}:{m.pk}", f"{b.pk}:{m.pk}" in chosen) for m in self.methods]) for b in self.benchmarks
-        ]
+        return [(b, [(m, f"{b.pk}:{m.pk}", f"{b.pk}:{m.pk}" in chosen) for m in self.methods]) for b in self.benchmarks]
 
     def design(self) -> tuple[dict[Benchmark, list[Method]], list[SourceImage]]:
         """The cells and calibration images that were chosen."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from srcore.registry import METHODS, weights_sha256
+from srcore.registry import METHODS, is_available, weights_sha256
 from studies.models import Method, SourceImage, Stimulus, Study, StudyImage
 
 Role = StudyImage.Role
@@ -32,6 +32,14 @@ def slots(study: Study) -> list[Slot]:
     places = list(_places(study))
     filled = current_stimuli(places)
     return [Slot(source, method, role, filled.get((source.pk, method.pk))) for source, method, role in places]
+
+
+def offered_methods(study: Study | None = None) -> list[Method]:
+    """Methods that a design can choose: those that run here, those with supplied results, and the study's own."""
+    supplied = Q(stimuli__origin=Stimulus.Origin.FOLDER)
+    runnable = Q(name__in=[name for name in METHODS if is_available(name)])
+    chosen = Q(pk__in=study.cells.values("method")) if study is not None and study.pk else Q()
+    return list(Method.objects.filter(supplied | runnable | chosen).distinct())
 
 
 def current_stimuli(places: list[tuple[SourceImage, Method, str]]) -> dict[tuple[int, int], Stimulus]:

@@ -212,6 +212,11 @@ def cells_by_benchmark(study: Study) -> dict[Benchmark, list[Method]]:
     return cells
 
 
+def trials_each(study: Study) -> int:
+    """How many ratings the design asks of each rater, repeats included."""
+    return sum(slot.role == Role.RATED for slot in slots(study)) + study.repeats
+
+
 def _problems(study: Study, filled: Sequence[Slot]) -> list[str]:
     rated = [slot for slot in filled if slot.role == Role.RATED]
     if not rated:

@@ -24,7 +24,10 @@ research_patterns = [
     path("new/paper/", research.create_paper, name="study-new-paper"),
     path("studies/<slug:name>/", research.overview, name="study"),
     path("studies/<slug:name>/edit/", research.edit, name="study-edit"),
-    re_path(r"^studies/(?P<name>[-\w]+)/(?P<action>launch|close|reopen)/$", research.act, name="study-act"),
+    re_path(
+        r"^studies/(?P<name>[-\w]+)/(?P<action>launch|close|reopen|generate|retry)/$", research.act, name="study-act"
+    ),
+    path("studies/<slug:name>/images/", research.images, name="study-images"),
     path("studies/<slug:name>/clone/", research.clone, name="study-clone"),
     path("studies/<slug:name>/preview/", research.preview, name="study-preview"),
     path("studies/<slug:name>/raters/", research.raters, name="raters"),

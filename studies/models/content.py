@@ -42,9 +42,7 @@ class SourceImage(models.Model):
         ordering: ClassVar = ["benchmark", "name"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["benchmark", "name"], name="one_source_a_name"),
-            models.CheckConstraint(
-                condition=Q(width__gt=0, height__gt=0), name="source_has_pixels"
-            ),
+            models.CheckConstraint(condition=Q(width__gt=0, height__gt=0), name="source_has_pixels"),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """The staff's pages: set a study up, watch it run, take its results."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -11,11 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from studies import setup
+from studies import setup, stimuli
+from studies.dispatch import living_queues
 from studies.export import counted_ratings, objective_frame, ratings_frame, serialise
 from studies.forms import DesignForm, InviteForm, NameForm
 from studies.models import Rater, Study
-from studies.results import rater_progress, results_table
+from studies.results import rater_progress, results_table, studies_with_counts
 
 staff_only = staff_member_required(login_url="login")
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
@@ -33,7 +35,7 @@ def front(request: HttpRequest) -> HttpResponse:
 @require_GET
 @staff_only
 def study_list(request: HttpRequest) -> HttpResponse:
-    return render(request, "studies/research/list.html", {"studies": Study.objects.all()})
+    return render(request, "studies/research/list.html", {"studies": studies_with_counts()})
 
 
 @require_http_methods(["GET", "POST"])
@@ -78,6 +80,8 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
         "study": study,
         "problems": setup.check(study) if study.state == Study.State.DRAFT else [],
         "cells": setup.cells_by_benchmark(study),
+        "trials": setup.trials_each(study),
+        **images_context(study),
         "raters": rater_progress(study),
         "ratings": counted_ratings(study).count(),
         "events": study.events.all()[:20],
@@ -86,14 +90,28 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "studies/research/overview.html", context)
 
 
+@require_GET
+@staff_only
+def images(request: HttpRequest, name: str) -> HttpResponse:
+    """The table of the study's images by itself, for the overview to refresh."""
+    study = get_object_or_404(Study, name=name)
+    return render(request, "studies/research/images.html", {"study": study, **images_context(study)})
+
+
 @require_POST
 @staff_only
 def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
-    """Launch, close or reopen; what stands in the way is said on the study's page."""
+    """Launch, close, reopen, or have images made; what stands in the way is said on the study's page."""
     study = get_object_or_404(Study, name=name)
-    act_on = {"launch": setup.launch, "close": setup.close, "reopen": setup.reopen}[action]
+    actions: dict[str, Callable[[], object]] = {
+        "launch": lambda: setup.launch(study=study, now=timezone.now()),
+        "close": lambda: setup.close(study=study, now=timezone.now()),
+        "reopen": lambda: setup.reopen(study=study, now=timezone.now()),
+        "generate": lambda: stimuli.request_missing(study),
+        "retry": lambda: stimuli.retry_failures(study),
+    }
     try:
-        act_on(study=study, now=timezone.now())
+        actions[action]()
     except setup.StudyError as error:
         messages.error(request, str(error))
     return redirect("study", name)
@@ -152,9 +170,8 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
 @staff_only
 def results(request: HttpRequest, name: str) -> HttpResponse:
     study = get_object_or_404(Study, name=name)
-    table = results_table(study)
-    context: dict[str, Any] = {"study": study, "rows": table.to_dict("records"), "tables": TABLES, "kinds": CONTENT_TYPES}
-    return render(request, "studies/research/results.html", context)
+    rows = results_table(study).to_dict("records")
+    return render(request, "studies/research/results.html", {"study": study, "rows": rows})
 
 
 @require_GET
@@ -171,6 +188,10 @@ def health(request: HttpRequest) -> JsonResponse:
     """200 while the database answers; for load balancers and the supervisor."""
     Study.objects.exists()
     return JsonResponse({"status": "ok"})
+
+
+def images_context(study: Study) -> dict[str, Any]:
+    return {"images": stimuli.progress(study), "workers": bool(living_queues())}
 
 
 def _saved(form: DesignForm) -> bool:
