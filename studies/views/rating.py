@@ -1,0 +1,208 @@
+"""What a rater opens, sees and sends. Raters are known by a cookie that the invitation link sets."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from studies import sessions
+from studies.models import Rater, Session, Trial
+from studies.views.rating_forms import RatingForm
+
+COOKIE = "rater"
+COOKIE_SECONDS = 366 * 24 * 3600
+SCORES = [(1, "Bad"), (2, "Poor"), (3, "Fair"), (4, "Good"), (5, "Excellent")]
+
+View = Callable[..., HttpResponseBase]
+never_stored = cache_control(no_store=True)
+
+
+class NoInvitation(sessions.SessionError):
+    code = "no-invitation"
+    message = "This browser does not know you yet, or not any more. Please open your invitation link again."
+
+
+def page(view: View) -> View:
+    """Say a refusal on a page of its own."""
+
+    @never_stored
+    @wraps(view)
+    def wrapper(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
+        try:
+            return view(request, **kwargs)
+        except sessions.SessionError as refusal:
+            return render(request, "studies/rater/refused.html", {"refusal": refusal}, status=refusal.status)
+
+    return wrapper
+
+
+def for_scripts(view: View) -> View:
+    """Say a refusal as JSON: {"code", "message"}."""
+
+    @never_stored
+    @wraps(view)
+    def wrapper(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
+        try:
+            return view(request, **kwargs)
+        except sessions.SessionError as refusal:
+            return JsonResponse({"code": refusal.code, "message": refusal.message}, status=refusal.status)
+
+    return wrapper
+
+
+@require_GET
+@page
+def invitation(request: HttpRequest, token: str) -> HttpResponseBase:
+    rater = sessions.get_rater(token=token, closed_too=True)
+    response = redirect("rater-home")
+    response.set_signed_cookie(
+        COOKIE,
+        rater.token,
+        max_age=COOKIE_SECONDS,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@require_GET
+@page
+def home(request: HttpRequest) -> HttpResponseBase:
+    """The page of the stage at which the rater is."""
+    rater = sessions.get_rater(token=rater_token(request))
+    stage = sessions.stage(rater, now=timezone.now())
+    context = {"study": rater.study, "scores": SCORES, "data": page_data(rater, stage)}
+    return render(request, f"studies/rater/{stage}.html", context)
+
+
+@require_POST
+@page
+def agree(request: HttpRequest) -> HttpResponseBase:
+    rater = sessions.get_rater(token=rater_token(request))
+    sessions.agree(rater=rater, now=timezone.now())
+    return redirect("rater-home")
+
+
+@require_POST
+@page
+def calibrated(request: HttpRequest) -> HttpResponseBase:
+    sessions.finish_calibration(rater=sessions.get_rater(token=rater_token(request)))
+    return redirect("rater-home")
+
+
+@require_GET
+@for_scripts
+def upcoming(request: HttpRequest) -> HttpResponseBase:
+    return JsonResponse(standing_of(started_session(sessions.get_rater(token=rater_token(request)))))
+
+
+@require_POST
+@for_scripts
+def rate(request: HttpRequest, token: str) -> HttpResponseBase:
+    form = RatingForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"errors": form.errors}, status=422)
+    receipt = sessions.record_rating(
+        rater_token=rater_token(request),
+        token=token,
+        score=form.cleaned_data["score"],
+        display=form.display(),
+        now=timezone.now(),
+    )
+    return JsonResponse(standing(receipt.progress, receipt.upcoming))
+
+
+@require_GET
+@for_scripts
+def image(request: HttpRequest, token: str) -> HttpResponseBase:
+    stimulus = sessions.image_file(rater_token=rater_token(request), token=token)
+    response = FileResponse(stimulus.file.open("rb"), content_type="image/png")
+    # Django names the stored file here.
+    del response.headers["Content-Disposition"]
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def withdraw(request: HttpRequest) -> HttpResponseBase:
+    """Ask first, then erase."""
+    rater = sessions.get_rater(token=rater_token(request), closed_too=True)
+    context: dict[str, Any] = {"study": rater.study, "data": {"outbox": outbox_key(rater)}}
+    if request.method == "GET":
+        session = sessions.session_of(rater)
+        context["rated"] = sessions.progress(session).rated if session else 0
+        return render(request, "studies/rater/withdraw.html", context)
+    context["erased"] = sessions.withdraw(rater=rater, now=timezone.now())
+    return render(request, "studies/rater/withdrawn.html", context)
+
+
+def rater_token(request: HttpRequest) -> str:
+    """The token of the invitation that was opened in this browser. Raises NoInvitation."""
+    token = request.get_signed_cookie(COOKIE, default=None, max_age=COOKIE_SECONDS)
+    if not token:
+        raise NoInvitation
+    return token
+
+
+def started_session(rater: Rater) -> Session:
+    session = sessions.session_of(rater)
+    if session is None:
+        raise sessions.TrialNotDue("Please read the instructions first.")
+    return session
+
+
+def outbox_key(rater: Rater) -> str:
+    """Under which name the browser keeps ratings that are not yet sent; the same in every window of one rater."""
+    return salted_hmac("studies.outbox", rater.token).hexdigest()[:24]
+
+
+def page_data(rater: Rater, stage: str) -> dict[str, Any]:
+    """What the scripts of a stage's page need to know."""
+    data: dict[str, Any] = {
+        "outbox": outbox_key(rater),
+        "home": reverse("rater-home"),
+        "rate": reverse("rate", args=["TOKEN"]),
+    }
+    if stage != "finished":
+        data["largest"] = sessions.largest_image(rater.study)
+    session = sessions.session_of(rater)
+    if session and stage == "calibration":
+        data["examples"] = [trial_data(trial) for trial in sessions.calibration_trials(session)]
+    if session and stage == "rating":
+        data["standing"] = standing_of(session)
+        data["upcoming"] = reverse("upcoming")
+        data["pause_minutes"] = rater.study.pause_minutes
+        data["reminder_minutes"] = rater.study.reminder_minutes
+    return data
+
+
+def standing_of(session: Session) -> dict[str, Any]:
+    return standing(sessions.progress(session), sessions.upcoming_trials(session))
+
+
+def standing(progress: sessions.Progress, upcoming: Iterable[Trial]) -> dict[str, Any]:
+    """How far the rater is, and the few trials that come next."""
+    return {"rated": progress.rated, "total": progress.total, "upcoming": [trial_data(trial) for trial in upcoming]}
+
+
+def trial_data(trial: Trial) -> dict[str, Any]:
+    """What a rater's browser may know of a trial, and nothing else."""
+    data: dict[str, Any] = {
+        "position": trial.position,
+        "url": reverse("image", args=[trial.token]),
+        "token": trial.token,
+        "width": trial.stimulus.source.width,
+        "height": trial.stimulus.source.height,
+    }
+    if trial.anchor_score is not None:
+        data["anchor_score"] = trial.anchor_score
+    return data

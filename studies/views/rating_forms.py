@@ -1,0 +1,28 @@
+"""What a rater's browser sends with a rating."""
+
+from dataclasses import fields
+
+from django import forms
+
+from studies.models import HIGHEST_SCORE, LOWEST_SCORE
+from studies.sessions import DisplayFacts
+
+# Smaller than any real ratio; there to keep out 0, by which nothing can be divided.
+SMALLEST_RATIO = 0.01
+
+
+class RatingForm(forms.Form):
+    """A score on the scale, and how the image was on the screen when it was given; units as in the model Rating."""
+
+    score = forms.IntegerField(min_value=LOWEST_SCORE, max_value=HIGHEST_SCORE)
+    response_ms = forms.FloatField(min_value=0)
+    hidden_ms = forms.FloatField(min_value=0)
+    device_pixel_ratio = forms.FloatField(min_value=SMALLEST_RATIO)
+    visual_viewport_scale = forms.FloatField(min_value=SMALLEST_RATIO)
+    viewport_width = forms.FloatField(min_value=0)
+    viewport_height = forms.FloatField(min_value=0)
+    screen_width = forms.FloatField(min_value=0)
+    screen_height = forms.FloatField(min_value=0)
+
+    def display(self) -> DisplayFacts:
+        return DisplayFacts(**{field.name: self.cleaned_data[field.name] for field in fields(DisplayFacts)})
