@@ -1,16 +1,12 @@
 """Settings of the site. Every one that a deployment may change is an environment variable, typed, with a safe default."""
 
-from pathlib import Path
-
 from environs import Env
 
-from mosweb import secret_files
+from mosweb import paths, secret_files
 
 env = Env()
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-# All data of an installation: database, images, secrets, logs.
-VAR_DIR = Path(env.str("MOSWEB_VAR", str(BASE_DIR / "var")))
+VAR_DIR = paths.VAR_DIR
 
 DEBUG = env.bool("MOSWEB_DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or secret_files.read_or_create(VAR_DIR / "secret_key")
@@ -90,7 +86,7 @@ STATIC_URL = "/static/"
 
 # work in the background
 
-CELERY_BROKER_URL = env.str("REDIS_URL", f"redis+socket://{VAR_DIR / 'run' / 'broker.sock'}")
+CELERY_BROKER_URL = env.str("REDIS_URL", "") or paths.broker_url(VAR_DIR)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
