@@ -76,7 +76,7 @@ STORAGES = {
     # The images. Another backend (S3 and the like) is named here by its dotted path, its options in JSON.
     "default": {
         "BACKEND": env.str("MOSWEB_IMAGE_STORAGE", "studies.storage.AtomicFileSystemStorage"),
-        "OPTIONS": env.json("MOSWEB_IMAGE_STORAGE_OPTIONS", "{}"),
+        "OPTIONS": env.json("MOSWEB_IMAGE_STORAGE_OPTIONS", {}),
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }

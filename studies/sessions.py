@@ -216,6 +216,8 @@ def withdraw(*, rater: Rater, now: datetime) -> int:
         list(Session.objects.select_for_update().filter(rater=locked))
         erased, _ = Rating.objects.filter(trial__session__rater=locked).delete()
         Session.objects.filter(rater=locked).delete()
+        # Refused second ratings tell of the first ones.
+        StudyEvent.objects.filter(study_id=locked.study_id, rater=locked.label, kind="conflict").delete()
         Rater.objects.filter(pk=locked.pk).update(withdrawn_at=now)
         StudyEvent.objects.create(
             study_id=locked.study_id, at=now, kind="withdrawal", rater=locked.label, detail={"ratings_erased": erased}
