@@ -1,0 +1,177 @@
+"""From rows that want an image to messages that workers read.
+
+The row is the truth. A message only says "look at this row": one too many is a no-op, one that got lost is sent again
+by `reconcile`, which every worker runs. Nothing here needs the broker to answer: without it the rows wait.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from celery import current_app
+from django.db import connection, transaction
+from django.db.models import DateTimeField, ExpressionWrapper, Q
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
+
+from srcore.registry import METHODS
+from srcore.registry import queue as preferred_queue
+from studies.models import Stimulus, Worker
+from studies.tasks import render_stimulus
+
+logger = logging.getLogger(__name__)
+
+# A worker and an attempt say every few seconds that they live; who has been silent for this long is taken for dead.
+STALE_SECONDS = 20
+# A message sent less than this ago may still be on its way between a queue and the row's claim.
+GRACE_SECONDS = 10
+# So often may a worker die over one image (out of memory, for one) before the image is given up.
+MOST_ATTEMPTS = 5
+# A hung method must end some day. By far longer than any method needs: SelfExSR takes minutes for a BSD100 picture.
+SECONDS_A_PICTURE, SECONDS_A_MEGAPIXEL = 1800, 3600
+
+_BATCH = 500
+State = Stimulus.State
+
+
+class BrokerUnreachable(Exception):
+    """No message can be sent or counted now; the rows say what is wanted, and `reconcile` sends it later."""
+
+
+def ago(seconds: float) -> Combinable:
+    """The database's clock `seconds` ago: hosts need not agree on the time."""
+    return ExpressionWrapper(Now() - timedelta(seconds=seconds), output_field=DateTimeField())
+
+
+def send_on_commit(stimuli: Sequence[int]) -> None:
+    """Send messages for these rows when the transaction is committed. A broker that is down is logged, not raised."""
+    transaction.on_commit(lambda: _send_or_log(stimuli))
+
+
+def send(stimuli: Sequence[int]) -> int:
+    """Send a message for each of these rows that is wanted and has none on its way; returns how many were sent.
+
+    Raises BrokerUnreachable; rows whose message was not sent are then as if never tried.
+    """
+    sent = 0
+    for start in range(0, len(stimuli), _BATCH):
+        marked = _mark_sent(stimuli[start : start + _BATCH])
+        sent += _publish(marked)
+    return sent
+
+
+def reconcile(*, watched_seconds: float) -> int:
+    """Make rows of dead workers wanted again, then send every wanted row that no message stands for.
+
+    `watched_seconds`: for how long the caller has seen the database without a gap. After an outage of the database the
+    heartbeats of living workers are old too; they are given time to beat again before anybody is declared dead.
+    Returns how many messages were sent. Raises BrokerUnreachable.
+    """
+    if watched_seconds >= STALE_SECONDS:
+        _release_dead_attempts()
+    by_queue: dict[str, list[tuple[int, datetime | None]]] = defaultdict(list)
+    queues = living_queues()
+    wanted = Stimulus.objects.filter(state=State.WANTED).order_by("sent_at", "pk")
+    for pk, method, sent_at in wanted.values_list("pk", "method__name", "sent_at"):
+        by_queue[route(method, queues)].append((pk, sent_at))
+    due = [pk for queue, rows in by_queue.items() for pk in _without_message(rows, _messages_in(queue))]
+    return send(sorted(due)) if due else 0
+
+
+def living_queues() -> set[str]:
+    """The queues that at least one living worker reads."""
+    alive = Worker.objects.filter(seen_at__gt=ago(STALE_SECONDS))
+    return {queue for queues in alive.values_list("queues", flat=True) for queue in queues}
+
+
+def route(method: str, queues: set[str]) -> str:
+    """The queue for an image by `method`: networks to the gpu if a living worker reads it; never one that nobody reads.
+
+    With no worker alive at all it is cpu, which the next worker will read; if it reads gpu alone, `reconcile` moves it.
+    """
+    choices = ("gpu", "cpu") if method in METHODS and preferred_queue(method) == "gpu" else ("cpu", "gpu")
+    return next((queue for queue in choices if queue in queues), "cpu")
+
+
+def _send_or_log(stimuli: Sequence[int]) -> None:
+    try:
+        send(stimuli)
+    except BrokerUnreachable as error:
+        logger.warning("%s; the images are noted and will be made when a worker and the broker are back", error)
+
+
+def _release_dead_attempts() -> None:
+    dead = Stimulus.objects.filter(state=State.RUNNING, heartbeat_at__lt=ago(STALE_SECONDS))
+    given_up = dead.filter(attempts__gte=MOST_ATTEMPTS).update(
+        state=State.FAILED,
+        claim=None,
+        finished_at=Now(),
+        error=f"The worker died {MOST_ATTEMPTS} times while making this image; perhaps it ran out of memory.",
+    )
+    released = dead.update(state=State.WANTED, claim=None, sent_at=None)
+    if given_up or released:
+        logger.warning("images whose worker died: %d wanted again, %d given up", released, given_up)
+
+
+def _without_message(rows: Sequence[tuple[int, datetime | None]], messages: int) -> Iterator[int]:
+    """Those of one queue's wanted rows, ordered by the time they were sent, that none of its messages stands for.
+
+    A queue is first in, first out: what is left in it was sent last. Whether the others are old enough to be sent again
+    is for the database's clock to say, in `_mark_sent`.
+    """
+    yield from (pk for pk, sent_at in rows if sent_at is None)
+    sent = [pk for pk, sent_at in rows if sent_at is not None]
+    yield from sent[: max(0, len(sent) - messages)]
+
+
+def _messages_in(queue: str) -> int:
+    try:
+        with current_app.connection_for_read() as broker:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+            with broker.channel() as channel:
+                return int(current_app.amqp.queues[queue](channel).queue_declare().message_count)
+    except OperationalError as error:
+        raise BrokerUnreachable(f"The broker cannot be reached ({error})") from error
+
+
+def _mark_sent(stimuli: Sequence[int]) -> list[int]:
+    """Of two processes that would send the same row one gets it."""
+    due = Q(sent_at=None) | Q(sent_at__lt=ago(GRACE_SECONDS))
+    with transaction.atomic():
+        rows = Stimulus.objects.filter(due, pk__in=stimuli, state=State.WANTED).order_by("pk")
+        if connection.features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True)
+        marked = list(rows.values_list("pk", flat=True))
+        Stimulus.objects.filter(pk__in=marked).update(sent_at=Now())
+    return marked
+
+
+def _publish(stimuli: Iterable[int]) -> int:
+    queues = living_queues()
+    rows = Stimulus.objects.filter(pk__in=stimuli).order_by("pk").select_related("source", "method")
+    sent: list[int] = []
+    try:
+        with current_app.producer_pool.acquire(block=True) as producer:
+            for row in rows:
+                limit = seconds_allowed(row.source.width, row.source.height)
+                render_stimulus.apply_async(
+                    (row.pk,),
+                    queue=route(row.method.name, queues),
+                    soft_time_limit=limit,
+                    # The process is killed only if it does not even answer the first limit.
+                    time_limit=limit + 60,
+                    producer=producer,
+                )
+                sent.append(row.pk)
+    except OperationalError as error:
+        unsent = set(stimuli) - set(sent)
+        Stimulus.objects.filter(pk__in=unsent, state=State.WANTED).update(sent_at=None)
+        raise BrokerUnreachable(f"The broker cannot be reached ({error})") from error
+    return len(sent)
+
+
+def seconds_allowed(width: int, height: int) -> int:
+    """After how long a method is stopped on a picture of this size; only a prefork worker can do it."""
+    return round(SECONDS_A_PICTURE + SECONDS_A_MEGAPIXEL * width * height / 1e6)

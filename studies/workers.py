@@ -1,0 +1,99 @@
+"""The thread in every worker that says which queues are read, and sends again what was lost."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from celery.signals import worker_ready, worker_shutdown
+from django.db import DatabaseError, connections
+from django.db.models.functions import Now
+
+from studies.dispatch import BrokerUnreachable, ago, reconcile
+from studies.models import Worker
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 5
+# A longer silence between two beats is a gap: the database was away, or this process was stopped.
+GAP_SECONDS = 3 * BEAT_SECONDS
+FORGET_SECONDS = 3600
+
+# A child process must not inherit an open SQLite connection (the library's locks would lie in the child), so the pool
+# forks only between two beats, when this thread holds none.
+_beating = threading.Lock()
+os.register_at_fork(before=_beating.acquire, after_in_parent=_beating.release, after_in_child=_beating.release)
+
+
+class Watch(threading.Thread):
+    """Every BEAT_SECONDS: note that the worker lives, then reconcile. No failure of either stops it."""
+
+    def __init__(self, *, name: str, queues: Iterable[str]) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._worker = name
+        self._queues = sorted(queues)
+        self._stopped = threading.Event()
+        self._steady_since = time.monotonic()
+        self._last_beat = self._steady_since
+        self._broker_away = False
+
+    def run(self) -> None:
+        while True:
+            with _beating:
+                self.beat()
+            if self._stopped.wait(BEAT_SECONDS):
+                return
+
+    def stop(self) -> None:
+        """No more beats; the worker is forgotten at once, so that nothing is routed to it."""
+        self._stopped.set()
+        self.join()
+        Worker.objects.filter(name=self._worker).delete()
+
+    def beat(self) -> None:
+        try:
+            self._note_worker()
+            reconcile(watched_seconds=self._watched_seconds())
+            self._broker_away = False
+        except BrokerUnreachable as error:
+            # Said once an outage, not every five seconds.
+            logger.log(logging.DEBUG if self._broker_away else logging.WARNING, "%s; trying on", error)
+            self._broker_away = True
+        except DatabaseError as error:
+            self._steady_since = time.monotonic()
+            logger.warning("the database cannot be reached (%s); trying on", error)
+        except Exception:
+            logger.exception("a beat of the worker failed; trying on")
+        finally:
+            connections.close_all()
+
+    def _watched_seconds(self) -> float:
+        now = time.monotonic()
+        if now - self._last_beat > GAP_SECONDS:
+            self._steady_since = now
+        self._last_beat = now
+        return now - self._steady_since
+
+    def _note_worker(self) -> None:
+        seen: dict[str, Any] = {"queues": self._queues, "seen_at": Now()}
+        if not Worker.objects.filter(name=self._worker).update(**seen):
+            Worker.objects.create(name=self._worker, **seen)
+        Worker.objects.filter(seen_at__lt=ago(FORGET_SECONDS)).delete()
+
+
+_watch: Watch | None = None
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def start_watch(sender: Any, **kwargs: Any) -> None:
+    global _watch
+    _watch = Watch(name=sender.hostname, queues=sender.app.amqp.queues.consume_from)
+    _watch.start()
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def stop_watch(**kwargs: Any) -> None:
+    if _watch:
+        _watch.stop()
