@@ -24,7 +24,8 @@ def bt601_luma(pixels: Pixels) -> Pixels:
     check_pixels(pixels)
     if pixels.ndim == 2:
         return pixels
-    return np.floor(16 + pixels @ BT601[0] / 255 + 0.5).astype(np.uint8)
+    luma: Pixels = np.floor(16 + pixels @ BT601[0] / 255 + 0.5).astype(np.uint8)
+    return luma
 
 
 def daala_luma(rgb: Pixels) -> Pixels:
@@ -63,7 +64,8 @@ def _band_luma(rgb: Pixels, offsets: list[npt.NDArray[np.int16]]) -> Pixels:
     np.clip(lower, -16, 238, out=lower)
     errors = [_decoding_error(y, (red, green, blue), shifts) for y in (lower, lower + 1)]
     take_upper = (errors[1] < errors[0]) | ((errors[1] == errors[0]) & (lower & 1 == 1))  # a tie goes to the even one
-    return (16 + lower + take_upper).astype(np.uint8)[:height, :width]
+    luma: Pixels = (16 + lower + take_upper).astype(np.uint8)
+    return luma[:height, :width]
 
 
 def _dithered(channel: Pixels, offsets: npt.NDArray[np.int16]) -> Integers:

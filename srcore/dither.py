@@ -135,8 +135,10 @@ def _byte_tables(columns: Words) -> list[Words]:
 
 
 def _look_up(tables: list[Words], x: Words) -> Words:
-    images = [table[(x >> np.uint64(8 * byte)) & np.uint64(255)] for byte, table in enumerate(tables)]
-    return images[0] ^ images[1] ^ images[2] ^ images[3]
+    image = np.zeros_like(x)
+    for byte, table in enumerate(tables):
+        image ^= table[(x >> np.uint64(8 * byte)) & np.uint64(255)]
+    return image
 
 
 def _acceptance(values: Words, phase: int) -> tuple[npt.NDArray[np.bool_], int]:

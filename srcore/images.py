@@ -64,20 +64,8 @@ def read_image(source: Path | BinaryIO, *, name: str | None = None) -> Pixels:
         raise ImageError(f"{name}: not a picture that can be read; use PNG, JPEG, TIFF or WebP") from error
     except Exception as error:  # decoders raise nearly every type on broken data
         raise ImageError(f"{name}: broken or cut off ({error}); fetch or save the file again") from error
-    return np.ascontiguousarray(_UPRIGHT.get(orientation, lambda a: a)(pixels))
-
-
-def image_size(source: Path) -> tuple[int, int]:
-    """Width and height in pixels from the file's header alone, as `read_image` would give them. Raises ImageError."""
-    try:
-        with Image.open(source) as image:
-            _check_size(image.width, image.height, str(source))
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-            return (image.height, image.width) if turned else (image.width, image.height)
-    except ImageError:
-        raise
-    except Exception as error:  # as above
-        raise ImageError(f"{source}: not a picture that can be read; use PNG, JPEG, TIFF or WebP") from error
+    turn = _UPRIGHT.get(orientation)
+    return np.ascontiguousarray(turn(pixels) if turn else pixels)
 
 
 def encode_png(pixels: Pixels) -> bytes:

@@ -119,7 +119,7 @@ def _daala_taps(sigma: float, largest_radius: int) -> Floats:
 def _correlate_valid(x: Floats, taps: Floats) -> Floats:
     """Along axis 0, where all taps of this symmetric filter lie inside."""
     length, centre = x.shape[0] - len(taps) + 1, len(taps) // 2
-    total = taps[centre] * x[centre : centre + length]
+    total: Floats = taps[centre] * x[centre : centre + length]
     for k in range(centre):
         total += taps[k] * (x[k : k + length] + x[2 * centre - k : 2 * centre - k + length])
     return total
