@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
+from django.db.models import Count, Q, QuerySet
 
 from analysis.mos import mos
 from studies.export import objective_frame, ratings_frame
@@ -23,6 +24,17 @@ class RaterProgress:
     @property
     def percent(self) -> int:
         return 100 * self.rated // self.total if self.total else 0
+
+
+def studies_with_counts() -> QuerySet[Study]:
+    """All studies, newest first, with raters_invited, raters_finished and ratings_given; staff previews aside."""
+    counted = Q(raters__is_preview=False)
+    finished = counted & Q(raters__session__finished_at__isnull=False)
+    return Study.objects.annotate(
+        raters_invited=Count("raters", filter=counted, distinct=True),
+        raters_finished=Count("raters", filter=finished, distinct=True),
+        ratings_given=Count("raters__session__trials__rating", filter=counted, distinct=True),
+    )
 
 
 def rater_progress(study: Study) -> list[RaterProgress]:
