@@ -37,6 +37,12 @@ def _parser() -> argparse.ArgumentParser:
 
     upscale = commands.add_parser("upscale", help="enlarge pictures 4 times")
     upscale.add_argument("--method", required=True, help="see `methods`")
+    upscale.add_argument(
+        "--iterations",
+        type=_at_least_one,
+        metavar="N",
+        help="selfexsr only: search rounds of its first step (default 12)",
+    )
     _add_device(upscale)
     _add_files(upscale)
     upscale.set_defaults(command=_upscale)
@@ -58,6 +64,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, type=Path, metavar="DIR", help="folder for the PNG files; made if needed"
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the result is named as FILE, with .png")
+
+
+def _at_least_one(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +112,13 @@ def _downscale(options: argparse.Namespace) -> None:
 
 def _upscale(options: argparse.Namespace) -> None:
     for file, target in _targets(options.files, options.out):
-        output = srcore.run(srcore.read_image(file), options.method, device=options.device, progress=_bar(file.name))
+        output = srcore.run(
+            srcore.read_image(file),
+            options.method,
+            device=options.device,
+            iterations=options.iterations,
+            progress=_bar(file.name),
+        )
         srcore.write_image(target, output.pixels)
         print(f"{target} ({output.seconds:.2f} s on {output.device})")
 

@@ -137,7 +137,6 @@ for _method in (
         name="selfexsr",
         display_name="SelfExSR",
         family="SelfExSR",
-        colour="luma",
         citation="Huang, Singh, Ahuja, Single Image Super-Resolution from Transformed Self-Exemplars, CVPR 2015",
     ),
     Method(

@@ -19,16 +19,21 @@ class Output(NamedTuple):
     device: str
 
 
-def upscale(lr: Pixels, name: str, *, device: str = "auto", progress: Progress | None = None) -> Pixels:
+def upscale(
+    lr: Pixels, name: str, *, device: str = "auto", iterations: int | None = None, progress: Progress | None = None
+) -> Pixels:
     """uint8 (H, W, 3) RGB or (H, W) grey -> the same, 4 times larger, by the method of that name.
 
     `device` is "auto", "cpu" or "cuda" and matters to networks only; `progress` is called with the fraction done,
-    0 to 1. Raises UnknownMethod, MethodUnavailable, or ImageError for other arrays.
+    0 to 1; `iterations` are SelfExSR's search rounds. Raises UnknownMethod, MethodUnavailable (also for iterations of
+    a method that has none), ImageError for other arrays, or ValueError for fewer than one iteration.
     """
-    return run(lr, name, device=device, progress=progress).pixels
+    return run(lr, name, device=device, iterations=iterations, progress=progress).pixels
 
 
-def run(lr: Pixels, name: str, *, device: str = "auto", progress: Progress | None = None) -> Output:
+def run(
+    lr: Pixels, name: str, *, device: str = "auto", iterations: int | None = None, progress: Progress | None = None
+) -> Output:
     """As `upscale`, and says how long it took and where it ran."""
     check_pixels(lr)
     method = get_method(name)
@@ -36,13 +41,15 @@ def run(lr: Pixels, name: str, *, device: str = "auto", progress: Progress | Non
         raise MethodUnavailable(f"{name} makes no picture from a low-resolution one: it is a {method.kind}")
     if reason := why_unavailable(name):
         raise MethodUnavailable(reason)
+    if iterations is not None and method.family != "SelfExSR":
+        raise MethodUnavailable(f"{name} has no iterations to choose; leave them out")
     start = perf_counter()
     if name in CLASSICAL:
         pixels, used = CLASSICAL[name](lr), "cpu"
     elif method.family == "SelfExSR":
         from srcore.methods import selfexsr  # compiles its kernels with numba
 
-        pixels, used = selfexsr.upscale(lr, progress=progress), "cpu"
+        pixels, used = selfexsr.upscale(lr, iterations=iterations, progress=progress), "cpu"
     else:
         from srcore.methods import neural  # loads torch
 

@@ -22,7 +22,7 @@ def test_the_methods_stand_in_the_papers_order():
 
 def test_only_hr_is_the_reference_and_luma_methods_are_marked():
     assert [name for name, method in METHODS.items() if method.kind == "reference"] == ["hr"]
-    assert [name for name, m in METHODS.items() if m.colour == "luma"] == ["srcnn", "selfexsr", "drcn", "espcn"]
+    assert [name for name, m in METHODS.items() if m.colour == "luma"] == ["srcnn", "drcn", "espcn"]
 
 
 def test_an_unknown_name_raises_with_the_nearest_and_all_known():

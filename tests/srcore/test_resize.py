@@ -4,9 +4,18 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from srcore.images import ImageError, read_image
-from srcore.resize import contributions, crop_to_multiple, downscale, imresize, upscale_bicubic, upscale_nearest
+from srcore.resize import (
+    contributions,
+    crop_to_multiple,
+    downscale,
+    imresize,
+    resize_float,
+    upscale_bicubic,
+    upscale_nearest,
+)
 
 
 def test_all_119_published_lr_images_come_out_without_one_differing_pixel(shared):
@@ -52,6 +61,34 @@ def test_a_large_picture_is_worked_in_blocks_with_the_same_result(monkeypatch):
     whole = upscale_bicubic(pixels)
     monkeypatch.setattr("srcore.resize._BLOCK", 100)
     assert np.array_equal(upscale_bicubic(pixels), whole)
+
+
+def test_the_float_bicubic_equals_pillows_away_from_the_borders():
+    image = np.random.default_rng(0).random((60, 80, 1), dtype=np.float32)
+    for height, width in ((37, 101), (75, 50), (15, 20)):
+        ours = resize_float(image, height, width)[:, :, 0]
+        pillow = np.asarray(Image.fromarray(image[:, :, 0]).resize((width, height), Image.Resampling.BICUBIC))
+        margin = 4  # at the borders Pillow drops the taps that lie outside, MATLAB replicates
+        inner = np.s_[margin:-margin, margin:-margin]
+        assert np.abs(ours[inner] - pillow[inner]).max() < 1e-5
+
+
+def test_the_float_bicubic_differs_from_the_rounded_one_by_rounding_only():
+    pixels = np.random.default_rng(0).integers(64, 192, (40, 24, 3), dtype=np.uint8)
+    exact = resize_float(pixels.astype(np.float32), 10, 6)
+    assert np.abs(exact - downscale(pixels)).max() < 1.1
+    assert not np.array_equal(exact, np.round(exact))
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.float32)])
+def test_the_float_bicubic_refuses_other_arrays(image):
+    with pytest.raises(ValueError, match="expected float32"):
+        resize_float(image, 2, 2)
+
+
+def test_the_float_bicubic_refuses_an_empty_result():
+    with pytest.raises(ValueError, match="at least 1"):
+        resize_float(np.zeros((4, 4, 3), np.float32), 0, 2)
 
 
 def test_nearest_makes_squares():
