@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -56,6 +56,16 @@ def cells(rater: np.ndarray, source: np.ndarray, score: np.ndarray) -> Cells:
 def _dense(codes: np.ndarray) -> np.ndarray:
     present = np.bincount(codes) > 0
     return np.asarray((np.cumsum(present) - 1)[codes])
+
+
+def proportion_interval(
+    hits: int, trials: int, *, method: Literal["wilson", "exact"] = "wilson", confidence: float = 0.95
+) -> Interval:
+    """Binomial interval of a share: Wilson (1927) score or exact (Clopper and Pearson 1934), both inside [0, 1]."""
+    if trials == 0:
+        return Interval(0.0, 1.0)
+    found = stats.binomtest(hits, trials).proportion_ci(confidence_level=confidence, method=method)
+    return Interval(float(found.low), float(found.high))
 
 
 def rater_spread(group: Cells) -> Spread:

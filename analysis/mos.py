@@ -110,9 +110,7 @@ def _clustered(
         else:
             two_way = interval == "two_way_bootstrap"
             limits.append(
-                intervals.bootstrap_interval(
-                    group, two_way=two_way, confidence=confidence, draws=draws, seed=seed
-                )
+                intervals.bootstrap_interval(group, two_way=two_way, confidence=confidence, draws=draws, seed=seed)
             )
     low, high = np.array(limits).T
     return low, high
@@ -152,9 +150,7 @@ def sos_parameter(ratings: pd.DataFrame) -> float:
     return float((shape * variance).sum() / weight) if weight > 0 else float("nan")
 
 
-def differential_scores(
-    ratings: pd.DataFrame, *, reference: str = "hr", crushed: bool = False
-) -> pd.DataFrame:
+def differential_scores(ratings: pd.DataFrame, *, reference: str = "hr", crushed: bool = False) -> pd.DataFrame:
     """Each rater's score against the same rater's score of the hidden reference, ITU-T P.910 section 8.
 
     DV = score(stimulus) - score(reference of the same source) + 5, in [1, 9]; `crushed` maps DV > 5 to 7 DV /

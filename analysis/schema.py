@@ -103,9 +103,7 @@ def validate_objective(objective: pd.DataFrame) -> pd.DataFrame:
         if column in table:
             table[column] = _numbers(table[column], rule)
     if not metric_columns(table):
-        raise RatingsError(
-            "the objective table has no numeric column beside benchmark, source, method: add one"
-        )
+        raise RatingsError("the objective table has no numeric column beside benchmark, source, method: add one")
     _no_duplicate(table, STIMULUS, hint="an objective table has one row a stimulus")
     return table
 

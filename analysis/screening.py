@@ -82,7 +82,9 @@ def correlation(ratings: pd.DataFrame, *, kind: Literal["pearson", "spearman"] =
     constant = np.isnan(r) & (n >= 3)
     # A panel of equal raters has std 0 and a threshold equal to every r: rounding must not reject it.
     reject = constant | ((r <= threshold + 1e-12) & ~np.isclose(r, np.nanmax(r, initial=-1.0)))
-    reason = ["gave one score to everything" if c else f"r = {x:.3f}, not above {threshold:.3f}" for c, x in zip(constant, r, strict=True)]  # fmt: skip
+    reason = [
+        f"r = {x:.3f}, not above {threshold:.3f}" if np.isfinite(x) else "gave one score to everything" for x in r
+    ]
     table = pd.DataFrame({"rater": panel.raters, "n": n, "correlation": r, "threshold": threshold})
     return _verdict(table, reject, reason)
 

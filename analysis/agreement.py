@@ -1,0 +1,131 @@
+"""Objective metrics against MOS: correlations and error after a logistic fit, with bootstrap intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from analysis.intervals import resample_counts
+from analysis.mos import group_codes
+from analysis.panel import matrix
+from analysis.schema import STIMULUS, metric_columns
+
+DRAWS = 200
+MIN_STIMULI = 6  # four parameters and something left over
+LEVENBERG_STEPS = 60
+STATISTICS = ("plcc", "srocc", "krocc", "rmse")
+
+
+def agreement(ratings: pd.DataFrame, objective: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
+    """How well each numeric column of `objective` predicts the MOS of a stimulus, by benchmark.
+
+    PLCC (Pearson) and RMSE after the four-parameter logistic of `fit_logistic`, SROCC (Spearman) and KROCC (Kendall
+    tau-b) on the raw metric. A stimulus without a finite value, such as the reference with its infinite PSNR, is
+    left out and counted. The 95 % intervals are percentiles of draws that resample raters and sources. Columns:
+    benchmark, metric, n, n_left_out, then each statistic with _low and _high. Fewer than 6 stimuli give no row.
+    """
+    panel = matrix(ratings)
+    joined = panel.stimuli.merge(objective, on=STIMULUS, how="left")
+    rows = []
+    for benchmark in joined["benchmark"].unique():
+        for metric in metric_columns(objective):
+            here = (joined["benchmark"] == benchmark).to_numpy()
+            value = joined[metric].to_numpy(np.float64)
+            used = here & np.isfinite(value)
+            if used.sum() >= MIN_STIMULI and np.ptp(value[used]) > 0:
+                source, _ = group_codes(panel.stimuli[used], ["source"])
+                row = _agree(value[used], panel.scores[:, used], source, draws=draws, seed=seed)
+                rows.append(
+                    {"benchmark": benchmark, "metric": metric, "n_left_out": int(here.sum() - used.sum()), **row}
+                )
+    columns = ["benchmark", "metric", "n", "n_left_out"]
+    columns += [f"{name}{limit}" for name in STATISTICS for limit in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _agree(value: np.ndarray, scores: np.ndarray, source: np.ndarray, *, draws: int, seed: int) -> dict[str, float]:
+    """All statistics of one metric (stimuli,) against the scores (raters, stimuli), with percentile limits."""
+    average = np.nanmean(scores, axis=0)
+    whole = np.ones(len(value))
+    parameters = fit_logistic(value, average[None, :], whole[None, :])
+    row: dict[str, float] = {"n": len(value)} | _statistics(value, average, logistic(value, parameters[0]))
+    by_rater = resample_counts(len(scores), draws=draws, seed=seed, stream=2)
+    by_source = resample_counts(int(source.max()) + 1, draws=draws, seed=seed, stream=3)
+    rated = ~np.isnan(scores)
+    n = by_rater @ rated
+    drawn = np.divide(by_rater @ np.where(rated, scores, 0.0), n, out=np.full(n.shape, np.nan), where=n > 0)
+    weight = np.where(np.isnan(drawn), 0.0, by_source[:, source])
+    drawn = np.nan_to_num(drawn)
+    fits = fit_logistic(value, drawn, weight, start=parameters[0])
+    results = []
+    for y, w, fit in zip(drawn, weight, fits, strict=True):
+        rows = np.repeat(np.arange(len(value)), w.astype(int))
+        if len(rows) and np.ptp(value[rows]) > 0 and np.ptp(y[rows]) > 0:
+            results.append(_statistics(value[rows], y[rows], logistic(value[rows], fit)))
+    for name in STATISTICS:
+        sample = np.array([result[name] for result in results])
+        low, high = np.nanpercentile(sample, [2.5, 97.5]) if len(sample) else (np.nan, np.nan)
+        row |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+    return row
+
+
+def _statistics(value: np.ndarray, average: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    fitted = np.ptp(predicted) > 1e-12 and np.ptp(average) > 0
+    return {
+        "plcc": float(np.corrcoef(predicted, average)[0, 1]) if fitted else np.nan,
+        "srocc": float(np.corrcoef(stats.rankdata(value), stats.rankdata(average))[0, 1]),
+        "krocc": float(stats.kendalltau(value, average, method="asymptotic").statistic),
+        "rmse": float(np.sqrt(((predicted - average) ** 2).mean())),
+    }
+
+
+def logistic(x: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """b2 + (b1 - b2) / (1 + exp(-(x - b3) / b4)), parameters (..., 4): the monotonic mapping of the VQEG reports."""
+    b1, b2, b3, b4 = (parameters[..., index, None] for index in range(4))
+    return np.asarray(b2 + (b1 - b2) * special.expit((x - b3) / b4)).reshape(*parameters.shape[:-1], len(x))
+
+
+def fit_logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, start: np.ndarray | None = None) -> np.ndarray:
+    """Weighted least-squares parameters of `logistic`, (fits, 4), for x (n,), y and weight (fits, n).
+
+    Levenberg-Marquardt on all fits at once. Without `start`: b1, b2 the extremes of y, b3 and b4 mean and standard
+    deviation of x, the sign by the correlation.
+    """
+    spread = x.std()
+    if start is None:
+        sign = 1.0 if np.corrcoef(x, y[0])[0, 1] >= 0 else -1.0
+        start = np.array([y.max(), y.min(), x.mean(), sign * spread])
+    parameters = np.tile(start, (len(y), 1)).astype(np.float64)
+    damping = np.full(len(y), 1e-2)
+    error = _errors(x, y, weight, parameters)
+    for _ in range(LEVENBERG_STEPS):
+        jacobian, residual = _jacobian(x, y, parameters)
+        weighted = jacobian * weight[:, :, None]
+        normal = np.swapaxes(jacobian, 1, 2) @ weighted
+        gradient = (np.swapaxes(weighted, 1, 2) @ residual[:, :, None])[..., 0]
+        scale = np.einsum("fii->fi", normal) + 1e-9  # keeps a flat direction solvable
+        step = np.linalg.solve(normal + (damping[:, None] * scale)[:, :, None] * np.eye(4), gradient[..., None])[..., 0]
+        trial = parameters + step
+        trial[:, 3] = np.where(np.abs(trial[:, 3]) < 1e-3 * spread, parameters[:, 3], trial[:, 3])
+        trial_error = _errors(x, y, weight, trial)
+        better = trial_error <= error
+        settled = np.abs(error - trial_error) <= 1e-12 * (error + 1e-12)
+        parameters[better], error = trial[better], np.minimum(error, trial_error)
+        damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-12, 1e12)
+        if (settled & better | (damping >= 1e12)).all():
+            break
+    return parameters
+
+
+def _errors(x: np.ndarray, y: np.ndarray, weight: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    return np.asarray((weight * (y - logistic(x, parameters)) ** 2).sum(axis=1))
+
+
+def _jacobian(x: np.ndarray, y: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives of the logistic in its parameters (fits, n, 4), and the residuals (fits, n)."""
+    b1, b2, b3, b4 = (parameters[:, index, None] for index in range(4))
+    level = special.expit((x - b3) / b4)
+    slope = (b1 - b2) * level * (1 - level) / b4
+    jacobian = np.stack([level, 1 - level, -slope, -slope * (x - b3) / b4], axis=-1)
+    return jacobian, y - (b2 + (b1 - b2) * level)
