@@ -118,8 +118,9 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
-# No address of a rater's page may reach another site, nor another page of this one in a log.
-SECURE_REFERRER_POLICY = "no-referrer"
+# No address reaches another site. Not "no-referrer": with it browsers send forms with "Origin: null", which the check
+# against forged requests refuses. What is shown at an address with a token sets "no-referrer" itself.
+SECURE_REFERRER_POLICY = "same-origin"
 CSRF_TRUSTED_ORIGINS = env.list("MOSWEB_TRUSTED_ORIGINS", [])
 if HTTPS:
     SECURE_SSL_REDIRECT = env.bool("MOSWEB_SSL_REDIRECT", True)
@@ -142,7 +143,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"hide_tokens": {"()": "mosweb.log_filters.HideTokens"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["hide_tokens"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"studies": {"level": env.str("MOSWEB_LOG_LEVEL", "INFO")}, "axes": {"level": "ERROR"}},
+    "loggers": {
+        "studies": {"level": env.str("MOSWEB_LOG_LEVEL", "INFO")},
+        "axes": {"level": "ERROR"},
+        # Django's own handlers would print the addresses as they are.
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+    },
 }
