@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import FileResponse, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -39,7 +39,10 @@ def page(view: View) -> View:
         try:
             return view(request, **kwargs)
         except sessions.SessionError as refusal:
-            return render(request, "studies/rater/refused.html", {"refusal": refusal}, status=refusal.status)
+            response = render(request, "studies/rater/refused.html", {"refusal": refusal}, status=refusal.status)
+            # Its address may be an invitation's.
+            response.headers["Referrer-Policy"] = "no-referrer"
+            return response
 
     return wrapper
 
@@ -80,7 +83,8 @@ def home(request: HttpRequest) -> HttpResponseBase:
     """The page of the stage at which the rater is."""
     rater = sessions.get_rater(token=rater_token(request))
     stage = sessions.stage(rater, now=timezone.now())
-    context = {"study": rater.study, "scores": SCORES, "data": page_data(rater, stage)}
+    resumed = sessions.session_of(rater) is not None
+    context = {"study": rater.study, "scores": SCORES, "resumed": resumed, "data": page_data(rater, stage)}
     return render(request, f"studies/rater/{stage}.html", context)
 
 

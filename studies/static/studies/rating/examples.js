@@ -1,0 +1,68 @@
+// The calibration: both ends of the scale for each example, at the rater's own pace.
+
+import { displayProblem, watchDisplay } from "./display.js";
+import { Images } from "./images.js";
+import { Overlay } from "./overlay.js";
+import { element, pageData, reloadWhenShownAgain } from "./page.js";
+import { Stage } from "./stage.js";
+
+const AHEAD = 5;
+const data = pageData();
+const trials = data.examples;
+let index = 0;
+
+const overlay = new Overlay((covered) => (covered ? stage.clear() : show()));
+const stage = new Stage(element("stage"), checkDisplay);
+const images = new Images({
+  loaded: (trial) => trial === trials[index] && show(),
+  refused: ({ message }) => overlay.raise("refused", { title: "This cannot go on here", text: message }),
+  troubled: (trial) => trial === trials[index] && (element("status").textContent = "An image could not be loaded - trying again"),
+});
+
+function show() {
+  const trial = trials[index];
+  const bitmap = images.get(trial);
+  const label = element("scores").querySelector(`[data-score="${trial.anchor_score}"]`);
+  element("place").textContent = `Example ${index + 1} of ${trials.length}`;
+  element("bar").value = index / trials.length;
+  for (const item of element("scores").children) item.classList.toggle("shown", item === label);
+  element("status").textContent = `This is ${label.dataset.score} - ${label.dataset.label}`;
+  element("back").disabled = index === 0;
+  element("next").textContent = index === trials.length - 1 ? "Start rating" : "Next example";
+  if (bitmap && !overlay.covered) {
+    stage.show(bitmap);
+    element("stage").dataset.painted = trial.position;
+  } else {
+    stage.clear();
+    delete element("stage").dataset.painted;
+  }
+  images.want(trials.slice(Math.max(index - 1, 0), index + AHEAD));
+}
+
+function step(by) {
+  if (overlay.covered || index + by < 0) return;
+  // What was not seen is not passed over.
+  if (by > 0 && !images.get(trials[index])) return;
+  if (index + by === trials.length) return element("done").requestSubmit();
+  index += by;
+  show();
+}
+
+function checkDisplay() {
+  const text = displayProblem({ largest: data.largest, free: [stage.width, stage.height] });
+  if (text) overlay.raise("display", { title: "Paused: the images do not fit", text, withdraw: true });
+  else overlay.lower("display");
+}
+
+window.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowLeft" && !event.repeat) step(-1);
+  if (event.key === "ArrowRight" && !event.repeat) step(+1);
+  if (event.repeat && (event.key === "Enter" || event.key === " ")) event.preventDefault();
+});
+element("back").addEventListener("click", () => step(-1));
+element("next").addEventListener("click", () => step(+1));
+watchDisplay(checkDisplay);
+reloadWhenShownAgain();
+await stage.ready;
+element("next").focus();
+show();

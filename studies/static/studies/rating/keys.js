@@ -1,0 +1,29 @@
+// The ways to give a score: keys 1 to 5 of the main row or the number pad, and five buttons. One press, one score.
+
+const SCORE_OF_CODE = new Map([1, 2, 3, 4, 5].flatMap((n) => [[`Digit${n}`, n], [`Numpad${n}`, n]]));
+
+export function onScore(buttons, give) {
+  const held = new Set();
+
+  window.addEventListener("keydown", (event) => {
+    const fresh = !event.repeat && !held.has(event.code);
+    held.add(event.code);
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    // A button in focus would be pressed again and again by a held Enter.
+    if (!fresh && (event.key === "Enter" || event.key === " ")) event.preventDefault();
+    const score = SCORE_OF_CODE.get(event.code) ?? (/^[1-5]$/.test(event.key) ? Number(event.key) : null);
+    if (score === null) return;
+    event.preventDefault();
+    if (fresh) give(score);
+  });
+  window.addEventListener("keyup", (event) => held.delete(event.code));
+  // The release of a key is not seen from another window; a key held since then repeats, and repeats do not count.
+  window.addEventListener("blur", () => held.clear());
+
+  for (const button of buttons) {
+    button.addEventListener("click", (event) => {
+      // The second click of a double click is meant for the image that is gone.
+      if (event.detail <= 1) give(Number(button.dataset.score));
+    });
+  }
+}

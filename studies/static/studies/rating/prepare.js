@@ -1,0 +1,40 @@
+// The instructions page: is the window large enough? And ratings that an earlier window could not send.
+
+import { displayProblem, watchDisplay } from "./display.js";
+import { Outbox } from "./outbox.js";
+import { count, element, pageData, reloadWhenShownAgain } from "./page.js";
+
+const data = pageData();
+
+function checkWindow() {
+  const ratio = window.devicePixelRatio;
+  const below = document.querySelector(".rehearsal .controls").getBoundingClientRect().height;
+  const free = [Math.floor(window.innerWidth * ratio), Math.floor((window.innerHeight - below) * ratio)];
+  const problem = displayProblem({ largest: data.largest, free });
+  element("agree").disabled = Boolean(problem);
+  element("fit").hidden = !problem;
+  element("fit").className = "message warning";
+  element("fit").textContent = problem ?? "";
+}
+
+function unsaved(number) {
+  element("unsent").textContent = number ? `${count(number, "rating")} not yet saved - retrying` : "All ratings are saved.";
+}
+
+const outbox = new Outbox({
+  key: data.outbox,
+  rateUrl: data.rate,
+  on: {
+    saved() {},
+    conflict: (rating, { message }) => (element("unsent").textContent = message),
+    disorder() {},
+    refused: ({ message }) => (element("unsent").textContent = message),
+    unsaved,
+  },
+});
+
+watchDisplay(checkWindow);
+reloadWhenShownAgain();
+checkWindow();
+await outbox.load();
+if (outbox.size) outbox.send();

@@ -1,0 +1,218 @@
+// The rating page: shows the image that is due, takes its score, goes on to the next.
+
+import { displayFacts, displayProblem, watchDisplay } from "./display.js";
+import { Images } from "./images.js";
+import { onScore } from "./keys.js";
+import { Outbox } from "./outbox.js";
+import { Overlay } from "./overlay.js";
+import { afterPaint, count, element, pageData, reloadWhenShownAgain } from "./page.js";
+import { Stage } from "./stage.js";
+import { Stopwatch } from "./stopwatch.js";
+
+const MINUTE = 60_000;
+const data = pageData();
+
+let standing = data.standing; // what the server last said
+let trial = null; // the one that is due here
+let onScreen = false; // its image has been painted and can be seen
+let watch = null; // runs from the first frame that showed it
+let lastActive = Date.now();
+
+const work = new Stopwatch(performance.now());
+let restedAt = 0;
+
+const overlay = new Overlay(cover);
+const stage = new Stage(element("stage"), checkDisplay);
+const images = new Images({
+  loaded: (loaded) => !onScreen && loaded.token === trial?.token && paint(),
+  refused: (answer) => (answer.code === "not-due" ? resync() : refuse(answer)),
+  troubled: (late) => late.token === trial?.token && say("An image could not be loaded - trying again"),
+});
+const outbox = new Outbox({
+  key: data.outbox,
+  rateUrl: data.rate,
+  on: { saved, conflict, disorder: resync, refused: refuse, unsaved, elsewhere },
+});
+
+// Trials that the server expects and that have no answer here.
+const open = () => standing.upcoming.filter((one) => !outbox.has(one.position));
+
+function next() {
+  trial = open()[0] ?? null;
+  watch = null;
+  hide();
+  if (!trial) return standStill();
+  element("place").textContent = `Image ${standing.rated + outbox.size + 1} of ${standing.total}`;
+  element("bar").value = (standing.rated + outbox.size) / standing.total;
+  overlay.lower("waiting");
+  offerPause();
+  paint();
+  images.want(open());
+}
+
+function paint() {
+  const bitmap = trial && images.get(trial);
+  if (!bitmap) stage.clear();
+  if (!bitmap || overlay.covered || document.hidden) return;
+  const drawn = trial;
+  stage.show(bitmap);
+  afterPaint((now) => {
+    if (drawn !== trial || overlay.covered || document.hidden) return;
+    if (watch) watch.setVisible(true, now);
+    else watch = new Stopwatch(now);
+    onScreen = true;
+    lastActive = Date.now();
+    element("stage").dataset.painted = trial.position;
+    say("");
+  });
+}
+
+function hide() {
+  onScreen = false;
+  delete element("stage").dataset.painted;
+}
+
+function rate(score) {
+  if (!onScreen || overlay.covered || document.hidden) return;
+  if (awayTooLong()) return window.location.reload();
+  const { seen, unseen } = watch.read(performance.now());
+  const { position, token } = trial;
+  outbox.add({ position, token, fields: { score, response_ms: seen, hidden_ms: unseen, ...displayFacts() } });
+  lastActive = Date.now();
+  next();
+}
+
+// Nothing can be shown: all is rated, or the images loaded ahead are used up.
+function standStill() {
+  stage.clear();
+  if (outbox.size === 0) return standing.rated >= standing.total ? window.location.replace(data.home) : resync();
+  // An answer that takes a moment only is no interruption.
+  setTimeout(() => {
+    if (trial || outbox.size === 0) return;
+    const text = `It goes on once ${count(outbox.size, "rating")} could be saved. Until then they are kept in this browser, even if you close it.`;
+    overlay.raise("waiting", { title: "Waiting for the connection", text });
+  }, 500);
+}
+
+// answers of the server
+
+function saved(answer) {
+  receive(answer);
+  if (!trial) next();
+  else images.want(open());
+}
+
+function receive(answer) {
+  standing = answer;
+  const [first] = standing.upcoming;
+  if (trial && (!first || first.position > trial.position)) elsewhere(trial.position);
+}
+
+let syncing = false;
+
+async function resync() {
+  if (syncing) return;
+  syncing = true;
+  try {
+    await outbox.load();
+    const response = await fetch(data.upcoming, { cache: "no-store" });
+    const answer = await response.json();
+    if (!response.ok) return refuse(answer);
+    trial = null;
+    receive(answer);
+    next();
+  } catch {
+    say("No connection - trying again");
+    setTimeout(resync, 2_000);
+  } finally {
+    syncing = false;
+  }
+}
+
+function conflict(rating, { message }) {
+  askToGoOn(message);
+}
+
+function elsewhere(position) {
+  if (trial?.position === position) askToGoOn("This image was rated in another window or on another device. That rating stands.");
+}
+
+function askToGoOn(text) {
+  const act = () => {
+    trial = null;
+    overlay.lower("elsewhere");
+    resync();
+  };
+  overlay.raise("elsewhere", { title: "Already rated", text, button: "Go on with the next image", act });
+}
+
+function refuse({ code, message }) {
+  const kept = outbox.size ? ` ${count(outbox.size, "rating")} could not be saved yet; this browser keeps them.` : "";
+  if (code === "withdrawn") outbox.forget();
+  overlay.raise("refused", { title: "This cannot go on here", text: message + (code === "withdrawn" ? "" : kept) });
+}
+
+// interruptions
+
+function cover(covered) {
+  const now = performance.now();
+  work.setVisible(!covered && !document.hidden, now);
+  if (!covered) return paint();
+  watch?.setVisible(false, now);
+  stage.clear();
+  hide();
+}
+
+function turnedVisible() {
+  const now = performance.now();
+  work.setVisible(!overlay.covered && !document.hidden, now);
+  if (document.hidden) return watch?.setVisible(false, now);
+  if (awayTooLong()) return window.location.reload();
+  if (onScreen) watch.setVisible(true, now);
+  else paint();
+}
+
+function checkDisplay() {
+  const text = displayProblem({ largest: data.largest, free: [stage.width, stage.height] });
+  if (text) overlay.raise("display", { title: "Paused: the images do not fit", text, withdraw: true });
+  else overlay.lower("display");
+}
+
+function offerPause() {
+  const minutes = Math.round((work.read(performance.now()).seen - restedAt) / MINUTE);
+  if (minutes >= data.pause_minutes) pause(`You have been rating for ${count(minutes, "minute")}: a good time to rest your eyes.`);
+}
+
+function pause(text) {
+  const act = () => {
+    if (awayTooLong()) return window.location.reload();
+    restedAt = work.read(performance.now()).seen;
+    overlay.lower("pause");
+  };
+  text += " You can also close this window and go on later with the same link.";
+  overlay.raise("pause", { title: "Pause", text, button: "Go on rating", act, withdraw: true });
+}
+
+// Then the server shows the instructions again.
+const awayTooLong = () => Date.now() - lastActive > data.reminder_minutes * MINUTE;
+
+function say(text) {
+  if (!unsavedText) element("status").textContent = text;
+}
+
+let unsavedText = "";
+
+function unsaved(number) {
+  if (!number && !unsavedText) return;
+  unsavedText = number ? `${count(number, "rating")} not yet saved - retrying` : "";
+  element("status").textContent = unsavedText || "All ratings are saved";
+}
+
+onScore(document.querySelectorAll("button[data-score]"), rate);
+element("pause").addEventListener("click", () => pause("The image comes back when you go on."));
+document.addEventListener("visibilitychange", turnedVisible);
+watchDisplay(checkDisplay);
+reloadWhenShownAgain();
+await Promise.all([stage.ready, outbox.load()]);
+next();
+outbox.send();

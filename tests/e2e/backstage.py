@@ -1,0 +1,69 @@
+"""What the browser tests do to the site's database, and what they read from it. Runs in a process beside the site."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+from django.utils import timezone
+
+from srcore.images import read_image
+from studies import setup
+from studies.models import Rater, Rating, Session, Study, Trial
+from tests.studies import factories
+
+
+@dataclass(frozen=True)
+class Invitation:
+    path: str
+    rater: int
+
+
+def invite_to_new_study(
+    *, images: int = 2, height: int = 64, width: int = 96, calibrated: bool = True, **protocol: object
+) -> Invitation:
+    """A launched study of `images` sources by 3 methods, with one calibration source; and one rater of it.
+
+    With `calibrated` the rater has agreed and seen the examples already.
+    """
+    name = f"s{uuid.uuid4().hex[:12]}"
+    benchmark = factories.make_benchmark(name, images=images, height=height, width=width)
+    anchors = factories.make_benchmark(f"{name}-cal", images=1, height=height, width=width)
+    study = factories.make_study(name=name, benchmarks=[benchmark], calibration=anchors, **protocol)
+    factories.launch(study)
+    rater = factories.make_rater(study)
+    if calibrated:
+        from studies import sessions
+
+        sessions.agree(rater=rater, now=timezone.now())
+        sessions.finish_calibration(rater=Rater.objects.get(pk=rater.pk))
+    return Invitation(path=f"/i/{rater.token}/", rater=rater.pk)
+
+
+def ratings(rater: int) -> list[dict[str, float]]:
+    rows = Rating.objects.filter(trial__session__rater=rater).order_by("trial__position")
+    return list(rows.values("trial__position", "score", "response_ms", "hidden_ms", "device_pixel_ratio"))
+
+
+def scores(rater: int) -> list[int]:
+    return [int(row["score"]) for row in ratings(rater)]
+
+
+def pixels(rater: int, position: int) -> np.ndarray:
+    """The image of a trial as its file holds it: uint8 (H, W, 3)."""
+    trial = Trial.objects.select_related("stimulus").get(session__rater=rater, position=position)
+    with trial.stimulus.file.open("rb") as file:
+        return read_image(file, name="stimulus")
+
+
+def stay_away(rater: int, *, minutes: int) -> None:
+    then = timezone.now() - timedelta(minutes=minutes)
+    Session.objects.filter(rater=rater).update(last_active_at=then)
+
+
+def close_study(rater: int) -> None:
+    setup.close(study=Study.objects.get(raters=rater), now=timezone.now())
+
+
+def finished(rater: int) -> bool:
+    return Session.objects.filter(rater=rater, finished_at__isnull=False).exists()

@@ -1,0 +1,82 @@
+"""A real site for the browser: gunicorn in a process of its own on a database of its own, and a hand behind the scenes."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def set_up_django(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    import django
+
+    django.setup()
+
+
+class Site:
+    """Serves `url` until stopped. `backstage` runs a function of tests/e2e/backstage.py in a process on its database."""
+
+    def __init__(self, var: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = var / "gunicorn.log"
+        self.environment = {
+            "MOSWEB_VAR": str(var),
+            "DATABASE_URL": f"sqlite:///{var / 'db.sqlite3'}",
+            "MOSWEB_HTTPS": "0",
+            "SECRET_KEY": "only for this test",
+            "DJANGO_SETTINGS_MODULE": "mosweb.settings",
+        }
+        self._gunicorn: subprocess.Popen[bytes] | None = None
+        for command in (["migrate", "-v0"], ["collectstatic", "--no-input", "-v0"]):
+            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=self._env(), check=True)
+        self._pool = ProcessPoolExecutor(
+            max_workers=1,
+            mp_context=get_context("spawn"),
+            initializer=set_up_django,
+            initargs=(self.environment,),
+        )
+
+    def backstage(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return self._pool.submit(function, *args, **kwargs).result(timeout=60)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "gunicorn", "mosweb.wsgi", "--bind", f"127.0.0.1:{self.port}"]
+        with self.log.open("ab") as log:
+            self._gunicorn = subprocess.Popen(
+                [*command, "--workers", "1", "--threads", "4"], cwd=ROOT, env=self._env(), stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                urlopen(f"{self.url}/static/studies/site.css", timeout=5).close()
+                return
+            except URLError as error:
+                if time.monotonic() > deadline or self._gunicorn.poll() is not None:
+                    raise RuntimeError(f"the site did not start:\n{self.log.read_text()}") from error
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self._gunicorn:
+            self._gunicorn.terminate()
+            self._gunicorn.wait(timeout=30)
+            self._gunicorn = None
+
+    def close(self) -> None:
+        self.stop()
+        self._pool.shutdown()
+
+    def _env(self) -> dict[str, str]:
+        return {**os.environ, **self.environment}
