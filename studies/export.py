@@ -37,7 +37,8 @@ def ratings_frame(study: Study) -> pd.DataFrame:
     rows = counted_ratings(study).order_by("trial__session__rater_id", "trial__position").values_list(*fields)
     frame = pd.DataFrame.from_records(list(rows), columns=list(RATINGS_COLUMNS))
     frame["rated_at"] = pd.to_datetime(frame["rated_at"], utc=True)
-    return validate_ratings(frame)
+    # A table without rows is an error to who reads ratings, and no news to who watches a study begin.
+    return frame if frame.empty else validate_ratings(frame)
 
 
 def objective_frame(study: Study) -> pd.DataFrame:
@@ -47,7 +48,8 @@ def objective_frame(study: Study) -> pd.DataFrame:
         for slot in slots(study)
         if slot.role == Role.RATED and slot.stimulus is not None
     ]
-    return validate_objective(pd.DataFrame.from_records(rows, columns=list(OBJECTIVE_COLUMNS)))
+    frame = pd.DataFrame.from_records(rows, columns=list(OBJECTIVE_COLUMNS))
+    return frame if frame.empty else validate_objective(frame)
 
 
 def serialise(frame: pd.DataFrame, *, kind: Format) -> bytes:
