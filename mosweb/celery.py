@@ -3,11 +3,12 @@
 import os
 
 from celery import Celery
-from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mosweb.settings")
 
 app = Celery("mosweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue(name) for name in ("default", "cpu", "gpu")]
+app.conf.task_queues = {name: {} for name in ("default", "cpu", "gpu")}
 app.autodiscover_tasks()
+# What runs in every worker beside its tasks: the watch that sends lost work again.
+app.autodiscover_tasks(["studies"], related_name="workers")

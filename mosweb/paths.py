@@ -16,7 +16,7 @@ LONGEST_SOCKET_PATH = 100
 
 
 def broker_socket(var_dir: Path) -> Path:
-    """The unix socket of the embedded broker: var/run/broker.sock, or under the temporary folder where that is too long.
+    """The embedded broker's unix socket: var/run/broker.sock, or in the temporary folder where that path is too long.
 
     The same folder gives the same path in every process, so that manage.py finds the broker of `make run`.
     """

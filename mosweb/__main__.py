@@ -1,0 +1,49 @@
+"""python -m mosweb run: the whole site on this machine, as children of one process."""
+
+import argparse
+import os
+import sys
+
+from mosweb.run import run
+from mosweb.supervisor import say
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m mosweb", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run_parser = commands.add_parser("run", help="start the site and everything it needs")
+    host, port = os.environ.get("MOSWEB_HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
+    run_parser.add_argument("--host", default=host, help="address to listen on; default MOSWEB_HOST or 127.0.0.1")
+    run_parser.add_argument("--port", type=int, default=port, help="default PORT or 8000")
+    run_parser.add_argument("--with-parent", action="store_true", help="stop when the parent process, make, does")
+    commands.add_parser("prepare", help="bring database and static files up to date")
+    commands.add_parser("announce", help="wait for the site and print how to reach it").add_argument("url")
+    options = parser.parse_args()
+    if options.command == "run":
+        return run(host=options.host, port=options.port, with_parent=options.with_parent)
+    return prepare_or_announce(options.url if options.command == "announce" else None)
+
+
+def prepare_or_announce(url: str | None) -> int:
+    """Prepare the data, or with the site's address announce it. In a process of its own: the supervisor stays small."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mosweb.settings")
+    import django
+    from django.core.management import CommandError
+
+    django.setup()
+    from mosweb import first_run
+    from studies.setup import StudyError
+
+    try:
+        if url is None:
+            first_run.prepare()
+        else:
+            first_run.announce(url)
+    except (CommandError, StudyError) as problem:
+        say(f"mosweb: {problem}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""How gunicorn serves the site: `gunicorn -c python:mosweb.gunicorn_conf mosweb.wsgi`."""
+
+import os
+from pathlib import Path
+
+# Threads, because most of a request is waiting for the database; two processes at least, so that one that is busy
+# or replaced does not stop the site. WEB_CONCURRENCY overrides.
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY") or min(max(2, os.cpu_count() or 2), 8))
+threads = 8
+preload_app = True
+# A rater looks at an image for seconds; opening a connection for each would double the wait for the next one.
+keepalive = 60
+timeout = 60
+graceful_timeout = 5
+# Heartbeat files: a disk that is slow must not make a worker look dead.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+# Addresses carry the raters' tokens: there is no access log, and the error log is the supervisor's file.
+accesslog = None
+errorlog = "-"
+loglevel = "info"
+proc_name = "mosweb"
+control_socket_disable = True
+
+
+def on_starting(server: object) -> None:
+    """Load all of the site before the processes are forked: they share the memory, and the first request is as fast."""
+    from django.urls import get_resolver
+
+    _ = get_resolver().url_patterns
