@@ -4,14 +4,14 @@ from django.urls import path, re_path
 from studies.views import rating, research
 
 rater_patterns = [
-    path("i/<str:token>/", rating.invitation, name="invitation"),
+    path("i/<slug:token>/", rating.invitation, name="invitation"),
     path("study/", rating.home, name="rater-home"),
     path("study/agree/", rating.agree, name="agree"),
     path("study/calibrated/", rating.calibrated, name="calibrated"),
     path("study/upcoming/", rating.upcoming, name="upcoming"),
-    path("study/rate/<str:token>/", rating.rate, name="rate"),
+    path("study/rate/<slug:token>/", rating.rate, name="rate"),
     path("study/withdraw/", rating.withdraw, name="withdraw"),
-    path("image/<str:token>", rating.image, name="image"),
+    path("image/<slug:token>", rating.image, name="image"),
 ]
 
 research_patterns = [
