@@ -20,6 +20,7 @@ from srcore.methods import run
 from srcore.metrics import measure
 from srcore.registry import METHODS, MethodUnavailable
 from studies.models import Stimulus
+from studies.models.content import stimulus_path
 from studies.selection import generated_key
 from studies.sources import pixels_sha256, read_source
 
@@ -83,6 +84,7 @@ class Heartbeat:
     def __init__(self, stimulus: int, claim: uuid.UUID) -> None:
         self._row = Stimulus.objects.filter(pk=stimulus, claim=claim, state=State.RUNNING)
         self._done = threading.Event()
+        self.beats = 0
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat {stimulus}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -100,6 +102,7 @@ class Heartbeat:
             while not self._done.wait(HEARTBEAT_SECONDS):
                 try:
                     self._row.update(heartbeat_at=Now())
+                    self.beats += 1
                 except (OperationalError, InterfaceError) as error:
                     logger.warning("no heartbeat could be written (%s); trying on", error)
                     connection.close()
@@ -127,9 +130,8 @@ def _store(row: Stimulus, claim: uuid.UUID, made: Made, png: bytes) -> None:
         if not mine.update(heartbeat_at=Now()):
             logger.warning("%s was taken over by another worker; this result is dropped", row)
             return
-        name = row.file.field.generate_filename(row, "")
         mine.update(
-            file=row.file.storage.save(name, ContentFile(png)),
+            file=row.file.storage.save(stimulus_path(row, ""), ContentFile(png)),
             pixels_sha256=pixels_sha256(made.pixels),
             psnr=made.psnr,
             ssim=made.ssim,

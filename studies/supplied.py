@@ -5,7 +5,6 @@ from pathlib import Path
 
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -103,8 +102,7 @@ def _supplied(method: Method, source: SourceImage, file: Path, counting: Stimulu
         state=Stimulus.State.DONE,
         finished_at=Now(),
     )
-    name = stimulus.file.field.generate_filename(stimulus, "")
-    stimulus.file = default_storage.save(name, ContentFile(encode_png(pixels)))
+    stimulus.file.save("", ContentFile(encode_png(pixels)), save=False)
     return stimulus
 
 

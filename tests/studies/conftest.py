@@ -1,4 +1,7 @@
 import pytest
+from celery import current_app
+
+from tests.studies import services
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +15,31 @@ def _images_in_a_temporary_folder(settings, tmp_path):
     }
     settings.SECURE_SSL_REDIRECT = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def connect_celery(url: str) -> None:
+    """Send messages to another broker from now on."""
+    current_app.conf.broker_url = url
+    current_app._after_fork()  # drops the connections kept open
+
+
+@pytest.fixture(autouse=True)
+def _no_broker(tmp_path):
+    """Tests must not write to the broker of a site that runs on this machine."""
+    connect_celery(f"redis+socket://{tmp_path}/no-broker.sock")
+
+
+@pytest.fixture
+def broker(_no_broker, tmp_path):
+    """A real broker with empty queues."""
+    with services.broker(tmp_path) as url:
+        connect_celery(url)
+        empty_queues()
+        yield
+        empty_queues()
+
+
+def empty_queues() -> None:
+    with current_app.connection_for_write() as connection:
+        for name in ("default", "cpu", "gpu"):
+            current_app.amqp.queues[name](connection.default_channel).purge()
