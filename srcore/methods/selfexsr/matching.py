@@ -125,7 +125,7 @@ def _is_allowed(state: State, height: int, width: int) -> bool:
     """The source centre lies outside the margin, and its scale is between one and nine levels."""
     x, y, a, b, c, d = state
     inside = RADIUS <= x <= width - 1 - RADIUS and RADIUS <= y <= height - 1 - RADIUS
-    return inside and bool(MIN_DETERMINANT <= abs(a * d - b * c) <= MAX_DETERMINANT)
+    return bool(inside and MIN_DETERMINANT <= abs(a * d - b * c) <= MAX_DETERMINANT)
 
 
 @compiled

@@ -23,15 +23,15 @@ class Step:
         self.states = first_states(height, width) if smaller is None else next_states(smaller, height, width)
         places, ratios = pyramid.sources(level)
         self._low, self._high = (pyramid.low, places, ratios), (pyramid.high, places, ratios)
-        self._costs = np.zeros((height, width), np.float32)
+        self.costs = np.zeros((height, width), np.float32)
         self._biases = np.zeros((height, width, 3), np.float32)
-        self._match = (self.states, self._costs, self._biases, np.zeros((height, width), np.bool_))
+        self._match = (self.states, self.costs, self._biases, np.zeros((height, width), np.bool_))
         self._bands = bands
         self._run(matching.evaluate, height)
 
     def search(self, key: int) -> None:
         """One round: random search, then propagation to the right, down, left and up. `key` is the round's seed."""
-        height, width = self._costs.shape
+        height, width = self.costs.shape
         self._run(matching.search, height, np.uint64(key))
         for direction in (1, -1):
             self._run(matching.propagate_along_rows, height, direction)
