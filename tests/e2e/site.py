@@ -1,4 +1,4 @@
-"""A real site for the browser: gunicorn in a process of its own on a database of its own, and a hand behind the scenes."""
+"""A real site for the browser: gunicorn in a process and on a database of its own, and a hand behind the scenes."""
 
 import os
 import socket
@@ -24,7 +24,7 @@ def set_up_django(environment: dict[str, str]) -> None:
 
 
 class Site:
-    """Serves `url` until stopped. `backstage` runs a function of tests/e2e/backstage.py in a process on its database."""
+    """Serves `url` until stopped. `backstage` runs a function of tests/e2e/backstage.py on its database."""
 
     def __init__(self, var: Path) -> None:
         with socket.socket() as free:
