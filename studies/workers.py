@@ -1,6 +1,7 @@
 """The thread in every worker that says which queues are read, and sends again what was lost."""
 
 import logging
+import math
 import os
 import threading
 import time
@@ -8,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 from django.db.models.functions import Now
 
 from studies.dispatch import BrokerUnreachable, ago, reconcile
@@ -42,7 +43,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         while True:
             with _beating:
-                self.beat()
+                self.beat(now=time.monotonic())
             if self._stopped.wait(BEAT_SECONDS):
                 return
 
@@ -52,29 +53,27 @@ class Watch(threading.Thread):
         self.join()
         Worker.objects.filter(name=self._worker).delete()
 
-    def beat(self) -> None:
+    def beat(self, *, now: float) -> None:
+        """One beat at the monotonic time `now`, in seconds. Raises nothing."""
+        if now - self._last_beat > GAP_SECONDS:
+            self._steady_since = now
+        self._last_beat = now
         try:
             self._note_worker()
-            reconcile(watched_seconds=self._watched_seconds())
+            reconcile(watched_seconds=now - self._steady_since)
             self._broker_away = False
         except BrokerUnreachable as error:
             # Said once an outage, not every five seconds.
             logger.log(logging.DEBUG if self._broker_away else logging.WARNING, "%s; trying on", error)
             self._broker_away = True
-        except DatabaseError as error:
-            self._steady_since = time.monotonic()
+        except Error as error:
+            # The next beat that arrives begins the count.
+            self._last_beat = -math.inf
             logger.warning("the database cannot be reached (%s); trying on", error)
         except Exception:
             logger.exception("a beat of the worker failed; trying on")
         finally:
             connections.close_all()
-
-    def _watched_seconds(self) -> float:
-        now = time.monotonic()
-        if now - self._last_beat > GAP_SECONDS:
-            self._steady_since = now
-        self._last_beat = now
-        return now - self._steady_since
 
     def _note_worker(self) -> None:
         seen: dict[str, Any] = {"queues": self._queues, "seen_at": Now()}

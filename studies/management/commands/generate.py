@@ -76,5 +76,5 @@ class Command(BaseCommand):
         )
         # On a terminal the line is drawn over; a log gets a line for each change.
         over = self.stdout.isatty() and found.pending
-        self.stdout.write(line.ljust(90), ending="\r" if over else "\n")
+        self.stdout.write(line.ljust(90) if over else line, ending="\r" if over else "\n")
         self.stdout.flush()

@@ -1,0 +1,84 @@
+"""The thread in every worker: it says that the worker lives, and sends again what was lost."""
+
+import logging
+import time
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from studies.dispatch import living_queues
+from studies.models import Stimulus, Worker
+from studies.selection import generated_key
+from studies.workers import Watch
+from tests.studies import factories
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch(name="cpu@host", queues=["default", "cpu"])
+
+
+@pytest.fixture
+def wanted() -> Stimulus:
+    source = factories.make_benchmark(images=1).sources.get()
+    Stimulus.objects.all().delete()
+    method = factories.make_methods()["nearest"]
+    return Stimulus.objects.create(source=source, method=method, **generated_key("nearest"))
+
+
+def test_a_beat_notes_the_worker_and_its_queues_and_sends_what_is_wanted(watch, wanted, broker):
+    watch.beat(now=time.monotonic())
+    watch.beat(now=time.monotonic())
+    assert Worker.objects.get().queues == ["cpu", "default"]
+    assert living_queues() == {"cpu", "default"}
+    wanted.refresh_from_db()
+    assert wanted.sent_at is not None
+
+
+def test_without_a_broker_the_worker_is_noted_and_the_outage_is_told_once(watch, wanted, caplog):
+    caplog.set_level(logging.INFO, logger="studies")
+    for _ in range(3):
+        watch.beat(now=time.monotonic())
+    assert living_queues() == {"cpu", "default"}
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    wanted.refresh_from_db()
+    assert wanted.sent_at is None
+
+
+def test_workers_that_are_long_gone_are_forgotten(watch, broker):
+    for name, minutes in (("old@host", 61), ("late@host", 59)):
+        Worker.objects.create(name=name, queues=[], seen_at=timezone.now() - timedelta(minutes=minutes))
+    watch.beat(now=time.monotonic())
+    assert set(Worker.objects.values_list("name", flat=True)) == {"late@host", "cpu@host"}
+
+
+def test_a_worker_that_stops_is_forgotten_at_once(watch, broker):
+    watch.start()
+    watch.stop()
+    assert not watch.is_alive()
+    assert not Worker.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_released"),
+    [
+        ([5, 10, 15], False),
+        ([5, 10, 15, 20], True),
+        ([5, 10, 26, 31], False),
+        ([5, 10, 26, 31, 36, 41, 46], True),
+    ],
+)
+def test_a_dead_workers_row_is_released_after_twenty_seconds_without_a_gap(wanted, broker, seconds, is_released):
+    """A longer gap means that this process, or the database, stood still, and others' heartbeats with it."""
+    silent = timezone.now() - timedelta(hours=1)
+    Stimulus.objects.update(state="running", claim=uuid.uuid4(), heartbeat_at=silent)
+    begun = time.monotonic()
+    watch = Watch(name="cpu@host", queues=["default", "cpu"])
+    for second in seconds:
+        watch.beat(now=begun + second + 0.1)
+    wanted.refresh_from_db()
+    assert wanted.state == ("wanted" if is_released else "running")
