@@ -1,0 +1,148 @@
+"""python -m analysis: report, plan, simulate, simulate-paper."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import pandas as pd
+
+from analysis.mos import IntervalName
+from analysis.schema import RatingsError, read_objective, read_ratings
+from analysis.significance import Unit, ZeroMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; 0 for success, 2 with a message for what the user can mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (RatingsError, FileNotFoundError, ValueError) as error:
+        print(f"analysis: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_report(commands.add_parser("report", help="analyse a ratings table and write report.html, tables, figures"))
+    _add_plan(commands.add_parser("plan", help="how many raters a study needs, from a pilot's ratings"))
+    _add_simulate(commands.add_parser("simulate", help="write a simulated panel of the paper's study"))
+    _add_paper(
+        commands.add_parser("simulate-paper", help="how often the paper's findings come out in simulated panels")
+    )
+    return parser
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ratings", type=Path, help="CSV or Parquet: rater, source, method, score, and more")
+    parser.add_argument(
+        "--objective", type=Path, help="CSV or Parquet: benchmark, source, method, psnr, ssim, and more"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--reference", help="the hidden reference's method name (default: hr, where there is one)")
+    parser.add_argument("--interval", choices=get_args(IntervalName), default="two_way_bootstrap")
+    parser.add_argument("--unit", choices=get_args(Unit), default="rater_x_image", help="what a pair of the tests is")
+    parser.add_argument("--zero-method", choices=get_args(ZeroMethod), default="pratt")
+    parser.add_argument("--gold", type=Path, help="CSV of items with a known answer: source, method, expected")
+    parser.add_argument("--exclude", action="append", default=[], metavar="RATER", help="leave a rater out, and say so")
+    parser.add_argument("--mixed", action="store_true", help="also fit the ordinal mixed model (may take minutes)")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.set_defaults(run=_report)
+
+
+def _report(given: argparse.Namespace) -> None:
+    from analysis.page import write_report
+    from analysis.report import Options
+
+    ratings = read_ratings(given.ratings)
+    objective = read_objective(given.objective) if given.objective else None
+    if given.reference is not None and given.reference not in set(ratings["method"]):
+        known = ", ".join(sorted(set(ratings["method"])))
+        raise RatingsError(f"no method is called {given.reference!r}; the table has {known}")
+    gold = pd.read_csv(given.gold) if given.gold else None
+    files = {"ratings": given.ratings, "objective": given.objective, "gold": given.gold}
+    options = Options(
+        reference=given.reference or "hr",
+        interval=given.interval,
+        unit=given.unit,
+        zero_method=given.zero_method,
+        exclude=tuple(given.exclude),
+        mixed=given.mixed,
+        seed=given.seed,
+    )
+    digests = {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path is not None}
+    write_report(ratings, objective, out=given.out, options=options, gold_items=gold, digests=digests)
+    print(f"{given.out / 'report.html'}")
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pilot", type=Path, help="CSV or Parquet of a pilot's ratings")
+    parser.add_argument("--images", type=int, required=True, help="source images of the planned study")
+    parser.add_argument("--comparisons", type=int, required=True, help="pairs of methods to be tested")
+    parser.add_argument("--difference", type=float, action="append", help="of MOS; may be repeated (0.1, 0.2, 0.3)")
+    parser.add_argument("--power", type=float, default=0.8)
+    parser.set_defaults(run=_plan)
+
+
+def _plan(given: argparse.Namespace) -> None:
+    from analysis.power import DIFFERENCES, plan
+
+    differences = given.difference or DIFFERENCES
+    pilot = read_ratings(given.pilot)
+    table = plan(pilot, images=given.images, comparisons=given.comparisons, differences=differences, power=given.power)
+    print(table.to_string(index=False))
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
+    parser.add_argument("--deviation", type=float, default=0.2, help="of a method on one image, score steps")
+    parser.add_argument("--raters", type=int, default=26)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_simulate)
+
+
+def _simulate(given: argparse.Namespace) -> None:
+    from analysis.replication import paper_panel
+
+    panel = paper_panel(deviation=given.deviation, seed=given.seed, n_raters=given.raters)
+    panel.to_csv(given.out, index=False)
+    print(f"{len(panel)} simulated ratings in {given.out}")
+
+
+def _add_paper(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--panels", type=int, default=200, help="for each deviation")
+    parser.add_argument("--deviation", type=float, action="append", help="may be repeated (0, 0.2, 0.4)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first panel")
+    parser.add_argument("--out", type=Path, help="folder for the tables as CSV")
+    parser.set_defaults(run=_simulate_paper)
+
+
+def _simulate_paper(given: argparse.Namespace) -> None:
+    from analysis import replication
+    from analysis.expectation import expected_shares
+
+    deviations = tuple(given.deviation or replication.DEVIATIONS)
+    found = replication.replicate(panels=given.panels, deviations=deviations, first_seed=given.seed)
+    tables = {
+        "findings": replication.event_shares(found.events, expected_shares(deviations=deviations)),
+        "coverage": replication.coverage_shares(found.coverage),
+        "coverage_by_benchmark": replication.coverage_shares(found.coverage, by=("deviation", "benchmark", "interval")),
+    }
+    print("Simulated: 26 raters as on NFLX public, the published MOS as the truth.")
+    for name, table in tables.items():
+        print(f"\n{name}\n{table.round(3).to_string(index=False)}")
+        if given.out:
+            given.out.mkdir(parents=True, exist_ok=True)
+            table.to_csv(given.out / f"{name}.csv", index=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""A report's folder: report.html, summary.json, tables as CSV and LaTeX, figures as SVG and PNG."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from analysis import paper, plots, tables
+from analysis.report import Results, analyse, summary
+from analysis.schema import metric_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.figure import Figure
+
+    from analysis.report import Options
+
+MOST_ROWS = 200  # a longer table is in its CSV file only
+_INTEGERS = {"n", "score", "count", "n_pairs", "n_zero", "n_blocks", "n_methods", "df", "n_raters", "n_stimuli"}
+_CAPTIONS = {
+    "score_distributions": "Distribution of the scores, the mean as a red diamond (figure 5 of the paper).",
+    "mos": "Mean opinion scores with 95 % intervals, cut at the ends of the scale.",
+    "ranks": "Average rank of each method within one rater and image, 1 = best, ties averaged.",
+    "mos_psnr": "MOS against mean PSNR; the reference has none.",
+    "raters": "Bias and inconsistency of the raters with 95 % limits (ITU-T P.910 Annex E).",
+    "screening": "The raters on the correlation and BT.500 screens; a filled square is rejected by some screen.",
+}
+
+
+def write_report(
+    ratings: pd.DataFrame,
+    objective: pd.DataFrame | None = None,
+    *,
+    out: Path,
+    options: Options | None = None,
+    gold_items: pd.DataFrame | None = None,
+    digests: Mapping[str, str] | None = None,
+) -> Results:
+    """Analyse and write everything under `out`, made if need be; the files of an earlier report there are replaced."""
+    results = analyse(ratings, objective, options=options, gold_items=gold_items, digests=digests)
+    _clear(out)
+    for folder in ("tables", "figures"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    for name, table in sorted(csv_tables(results).items()):
+        table.to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+    layouts = paper_tables(results)
+    for name, (wide, latex) in layouts.items():
+        wide.to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+        (out / "tables" / f"{name}.tex").write_text(latex, encoding="utf-8")
+    images = {}
+    for name, figure in figures(results).items():
+        images[name] = plots.svg(figure)
+        (out / "figures" / f"{name}.svg").write_bytes(images[name])
+        (out / "figures" / f"{name}.png").write_bytes(plots.png(figure))
+    text = json.dumps(summary(results), indent=1, ensure_ascii=False, allow_nan=False)
+    (out / "summary.json").write_text(text + "\n", encoding="utf-8")
+    (out / "report.html").write_text(html(results, layouts, images), encoding="utf-8")
+    return results
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier report left, so that no table of another study stays beside the new ones."""
+    if not (out / "summary.json").exists():
+        return
+    for pattern in ("tables/*.csv", "tables/*.tex", "figures/*.svg", "figures/*.png"):
+        for path in sorted(out.glob(pattern)):
+            path.unlink()
+
+
+def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
+    """Every table by file name; the screens and their effects as one table each."""
+    found = {name: table for name, table in results.tables.items() if not table.empty}
+    found["screening"] = pd.concat(
+        [table.assign(screen=name) for name, table in results.screens.items()], ignore_index=True
+    )
+    found["screening_effect"] = pd.concat(
+        [table.assign(screen=name) for name, table in results.effects.items()], ignore_index=True
+    )
+    return found
+
+
+def paper_tables(results: Results) -> dict[str, tuple[pd.DataFrame, str]]:
+    """table_1 and table_2 in the paper's layout, each as (texts of the cells, LaTeX)."""
+    objective = results.tables.get("objective")
+    long = tables.measures(results.tables["mos"], objective, results.tables["asterisks"])
+    found = {}
+    losses = tables.table_1(long)
+    if losses is not None:
+        caption = "Losses of SRResNet and SRGAN. * MOS significantly higher (p < 0.05) than with the other losses of the family."
+        found["table_1"] = (losses, tables.latex(losses, long, caption=caption))
+    compared = tables.table_2(long)
+    found["table_2"] = (compared, tables.latex(compared, long, caption="Methods compared; the best is bold."))
+    return found
+
+
+def figures(results: Results) -> dict[str, Figure]:
+    """Every figure that the results allow, by file name."""
+    found = results.tables
+    drawn: dict[str, Figure | None] = {
+        "score_distributions": plots.score_distributions(found["score_distribution"], found["mos"]),
+        "mos": plots.mean_scores(found["mos"], found["asterisks"]),
+        "ranks": plots.average_ranks(found["ranks"]),
+        "raters": plots.raters(found["raters"]),
+        "screening": plots.screening(results.screens),
+    }
+    if "objective" in found:
+        means = tables.objective_means(found["objective"])
+        for metric in metric_columns(found["objective"]):
+            drawn[f"mos_{metric}"] = plots.mos_against(found["mos"], means, metric=metric)
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images: dict[str, bytes]) -> str:
+    """The page, with its figures inside."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = cell
+    encoded = {name: base64.b64encode(image).decode("ascii") for name, image in images.items()}
+    pairs = results.tables["significance"]
+    return environment.get_template("report.html").render(
+        results=results,
+        options=results.options,
+        tables={name: _page_table(table) for name, table in results.tables.items()},
+        screens={name: _page_table(table) for name, table in results.screens.items()},
+        effects={name: _page_table(table) for name, table in results.effects.items()},
+        worst={name: _worst(table) for name, table in results.effects.items()},
+        layouts={name: _page_table(wide.rename(columns=paper.TITLES)) for name, (wide, _) in layouts.items()},
+        images=encoded,
+        captions=_CAPTIONS,
+        most_rows=MOST_ROWS,
+        counts=_counts(results),
+        pair_numbers=sorted(set(pairs["n_pairs"])) if len(pairs) else [0],
+    )
+
+
+def _page_table(table: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]]]:
+    columns = [str(name) for name in table.columns]
+    rows = [] if len(table) > MOST_ROWS else [tuple(row) for row in table.itertuples(index=False)]
+    return columns, rows
+
+
+def _worst(effect: pd.DataFrame) -> float:
+    return float(effect["change"].abs().max()) if effect["change"].notna().any() else float("nan")
+
+
+def _counts(results: Results) -> dict[str, int]:
+    stimuli = results.tables["stimuli"]
+    return {
+        "ratings": int(results.tables["raters"]["n"].sum()),
+        "raters": len(results.tables["raters"]),
+        "stimuli": len(stimuli),
+        "sources": len(stimuli[["benchmark", "source"]].drop_duplicates()),
+        "methods": stimuli["method"].nunique(),
+        "benchmarks": stimuli["benchmark"].nunique(),
+    }
+
+
+def cell(value: object, column: str) -> str:
+    """A number as the page prints it: three decimals, small p values as an inequality, NaN as a dash."""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)) or (
+        column in _INTEGERS and isinstance(value, float) and value.is_integer()
+    ):
+        return f"{int(value)}"  # type: ignore[call-overload]
+    if not isinstance(value, (float, np.floating)):
+        return str(value)
+    if np.isnan(value):
+        return "–"
+    if (column == "p" or column.startswith("p_")) and value < 0.001:
+        return "< 0.001"
+    return f"{value:.3f}" if abs(value) < 1e4 else f"{value:.0f}"

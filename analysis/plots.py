@@ -1,0 +1,255 @@
+"""The report's figures: legible in grey and for the colour-blind, the same bytes for the same data.
+
+Nothing is told by colour alone: benchmarks and verdicts differ by marker shape or fill as well, and every colour scale
+runs from light to dark. The colours are those of Okabe and Ito (2008).
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis import paper
+from analysis.schema import SCALE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, RED, BLUE, ORANGE, GREEN = "#222222", "#d55e00", "#0072b2", "#e69f00", "#009e73"
+STYLES = [(BLUE, "o"), (RED, "s"), (GREEN, "^"), (ORANGE, "D"), (INK, "v"), ("#cc79a7", "P")]
+MOST_LABELS = 25  # more points than this cannot be labelled one by one
+_RC: dict[Any, Any] = {
+    "svg.hashsalt": "mosweb",  # without it the ids inside an SVG are random
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so it is the same everywhere
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.grid": False,
+    "figure.dpi": 100,
+}
+_SCORES = np.arange(SCALE[0], SCALE[1] + 1)
+
+
+@mpl.rc_context(_RC)
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG, without a date."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+@mpl.rc_context(_RC)
+def png(figure: Figure) -> bytes:
+    """The figure as PNG at 144 dots an inch."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _figure(width: float, height: float, columns: int = 1, *, share: bool = False) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(1, columns, squeeze=False, sharey=share)[0])
+
+
+def _stack(panels: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """One panel a benchmark, one above the other."""
+    figure = Figure(figsize=(width, height * panels), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, [row[0] for row in figure.subplots(panels, 1, squeeze=False)]
+
+
+def benchmarks_in_order(table: pd.DataFrame) -> list[str]:
+    """Set5, Set14, BSD100 first, as in the paper, then the others by name."""
+    known = list(paper.BENCHMARKS)
+    return sorted(set(table["benchmark"]), key=lambda b: (known.index(b) if b in known else len(known), b))
+
+
+def _methods(axes: Axes, methods: list[str]) -> None:
+    axes.set_xticks(range(len(methods)), [paper.title(m) for m in methods])
+    axes.tick_params(axis="x", labelrotation=45 if len(methods) <= MOST_LABELS else 90)
+    for label in axes.get_xticklabels():
+        label.set_horizontalalignment("right" if len(methods) <= MOST_LABELS else "center")
+        label.set_rotation_mode("anchor" if len(methods) <= MOST_LABELS else "default")
+    axes.set_xlim(-0.6, len(methods) - 0.4)
+
+
+def _width(methods: int) -> float:
+    return float(np.clip(2.5 + 0.45 * methods, 5.5, 14))
+
+
+@mpl.rc_context(_RC)
+def score_distributions(distribution: pd.DataFrame, mos: pd.DataFrame) -> Figure:
+    """Figure 5 of the paper: counts of each score by method, darker is more, the mean as a red marker.
+
+    Where methods were not rated equally often, shares of each method's ratings.
+    """
+    names = benchmarks_in_order(distribution)
+    widest = int(distribution.groupby("benchmark")["method"].nunique().max())
+    figure, panels = _stack(len(names), _width(widest), 2.9)
+    for axes, benchmark in zip(panels, names, strict=True):
+        part = distribution[distribution["benchmark"] == benchmark]
+        methods = paper.ordered(sorted(set(part["method"])))
+        equal = part.groupby("method")["count"].sum().nunique() == 1
+        values = part.pivot(index="score", columns="method", values="count" if equal else "share")[methods]
+        image = axes.pcolormesh(
+            np.arange(len(methods) + 1) - 0.5, np.arange(len(_SCORES) + 1) + 0.5, values, cmap="Greys", vmin=0
+        )
+        means = mos[mos["benchmark"] == benchmark].set_index("method")["mos"].reindex(methods)
+        axes.plot(range(len(methods)), means, "D", color=RED, markeredgecolor="white", markersize=7, label="mean")
+        _methods(axes, methods)
+        axes.set(title=benchmark, ylabel="score", yticks=_SCORES, ylim=(0.5, SCALE[1] + 0.5))
+        figure.colorbar(image, ax=axes, label="ratings" if equal else "share of ratings", pad=0.01)
+    panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+    return figure
+
+
+@mpl.rc_context(_RC)
+def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None) -> Figure:
+    """MOS of each method with its interval, cut at the scale's ends; a shape a benchmark, * as in Table 1."""
+    names = benchmarks_in_order(mos)
+    methods = paper.ordered(sorted(set(mos["method"])))
+    figure, (axes,) = _figure(_width(len(methods) * min(len(names), 2)), 4.2)
+    offsets = (np.arange(len(names)) - (len(names) - 1) / 2) * min(0.22, 0.7 / len(names))
+    for index, (benchmark, offset) in enumerate(zip(names, offsets, strict=True)):
+        colour, marker = STYLES[index % len(STYLES)]
+        part = mos[mos["benchmark"] == benchmark].set_index("method").reindex(methods).reset_index()
+        mean = part["mos"].to_numpy()
+        low, high = (part[limit].fillna(part["mos"]).clip(*SCALE).to_numpy() for limit in ("ci_low", "ci_high"))
+        bars = np.maximum(np.stack([mean - low, high - mean]), 0)
+        where = np.arange(len(methods)) + offset
+        axes.errorbar(where, mean, yerr=bars, label=benchmark, color=colour, fmt=marker, capsize=2.5, markersize=5)
+        if asterisks is not None:
+            starred = asterisks[asterisks["asterisk"] & (asterisks["benchmark"] == benchmark)]["method"]
+            for x, y, method in zip(where, high, methods, strict=True):
+                if method in set(starred):
+                    axes.annotate("*", (x, y), ha="center", va="bottom", fontsize=13, color=INK)
+    _methods(axes, methods)
+    axes.set(ylabel="mean opinion score", ylim=(SCALE[0] - 0.1, SCALE[1] + 0.15), yticks=_SCORES)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    if len(names) > 1:
+        axes.legend(loc="upper left")
+    return figure
+
+
+@mpl.rc_context(_RC)
+def average_ranks(ranks: pd.DataFrame) -> Figure | None:
+    """Average rank of each method, one column a benchmark, best first; None where no benchmark has complete blocks."""
+    ranks = ranks[ranks["n"] > 0]
+    if ranks.empty:
+        return None
+    names = benchmarks_in_order(ranks)
+    most = int(ranks.groupby("benchmark")["method"].nunique().max())
+    figure, panels = _figure(max(3.6 * len(names), 5.5), 1.2 + 0.26 * most, len(names))
+    for axes, benchmark in zip(panels, names, strict=True):
+        part = ranks[ranks["benchmark"] == benchmark].sort_values(["rank", "method"])
+        y = np.arange(len(part))
+        axes.hlines(y, 1, part["rank"], color="#bbbbbb", linewidth=1.2)
+        axes.plot(part["rank"], y, "o", color=BLUE)
+        for rank, level in zip(part["rank"], y, strict=True):
+            axes.annotate(
+                f"{rank:.2f}", (rank, level), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8
+            )
+        axes.set_yticks(y, [paper.title(method) for method in part["method"]])
+        axes.set(
+            title=benchmark, xlabel="average rank (1 = best)", xlim=(0.8, len(part) + 0.6), ylim=(len(part) - 0.4, -0.6)
+        )
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    return figure
+
+
+@mpl.rc_context(_RC)
+def mos_against(mos: pd.DataFrame, means: pd.DataFrame, *, metric: str = "psnr") -> Figure | None:
+    """MOS of each method against the mean of a metric, one panel a benchmark; None where no value is finite."""
+    both = mos.merge(means, on=["benchmark", "method"])
+    both = both[np.isfinite(both[metric])]
+    if both.empty:
+        return None
+    names = benchmarks_in_order(both)
+    figure, panels = _figure(max(4.0 * len(names), 5.0), 3.8, len(names), share=True)
+    unit = {"psnr": "PSNR (dB)", "ssim": "SSIM"}.get(metric, metric)
+    for index, (axes, benchmark) in enumerate(zip(panels, names, strict=True)):
+        colour, marker = STYLES[index % len(STYLES)]
+        part = both[both["benchmark"] == benchmark].sort_values(metric)
+        axes.plot(part[metric], part["mos"], marker, color=colour, markersize=6, zorder=3)
+        if 1 < len(part) <= MOST_LABELS and np.ptp(part[metric]) > 0:
+            _label_points(axes, part[metric].to_numpy(), part["mos"].to_numpy(), part["method"].tolist())
+        axes.set(title=benchmark, xlabel=unit, ylim=(SCALE[0] - 0.1, SCALE[1] + 0.1), yticks=_SCORES)
+        axes.grid(color="#e5e5e5", linewidth=0.6)
+        axes.set_axisbelow(True)
+    panels[0].set_ylabel("mean opinion score")
+    return figure
+
+
+def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
+    """Names in a column right of the points, in the order of their MOS, each joined to its point by a thin line."""
+    order = np.argsort(y, kind="stable")
+    gap = min(0.19, (SCALE[1] - SCALE[0]) / max(len(y), 1))
+    levels = np.maximum.accumulate(y[order] - gap * np.arange(len(y))) + gap * np.arange(len(y))
+    levels -= max(levels[-1] - SCALE[1], 0) if len(levels) else 0
+    levels = np.minimum.accumulate((levels - gap * np.arange(len(y)))[::-1])[::-1] + gap * np.arange(len(y))
+    edge = x.max() + 0.14 * np.ptp(x)
+    for index, level in zip(order, levels, strict=True):
+        axes.plot([x[index], edge - 0.02 * np.ptp(x)], [y[index], level], color="#aaaaaa", linewidth=0.6, zorder=1)
+        axes.annotate(paper.title(names[index]), (edge, level), va="center", fontsize=7.5)
+    axes.set_xlim(x.min() - 0.08 * np.ptp(x), edge + 0.5 * np.ptp(x))
+
+
+@mpl.rc_context(_RC)
+def raters(table: pd.DataFrame) -> Figure:
+    """Bias and inconsistency of each rater with 95 % limits, ordered by bias (the P.910 recovery)."""
+    table = table.sort_values(["bias", "rater"])
+    figure, (left, right) = _figure(9, 1.3 + 0.19 * len(table), 2, share=True)
+    y = np.arange(len(table))
+    for axes, name, colour, marker in ((left, "bias", BLUE, "o"), (right, "inconsistency", RED, "s")):
+        value = table[name].to_numpy()
+        bars = np.stack([value - table[f"{name}_low"], table[f"{name}_high"] - value])
+        axes.errorbar(value, y, xerr=bars, fmt=marker, color=colour, markersize=4, capsize=2)
+        axes.set_xlabel(f"{name} (score steps)")
+        axes.grid(axis="x", color="#e5e5e5", linewidth=0.6)
+    left.axvline(0, color=INK, linewidth=0.8)
+    right.set_xlim(left=0)
+    left.set_yticks(y, table["rater"], fontsize=8)
+    left.set_ylim(-0.7, len(table) - 0.3)
+    return figure
+
+
+@mpl.rc_context(_RC)
+def screening(found: dict[str, pd.DataFrame]) -> Figure:
+    """Each rater on the two panel screens; a rater that any screen rejects is a filled red square, named."""
+    rejected = {rater for table in found.values() for rater in table.loc[table["rejected"], "rater"]}
+    figure, (left, right) = _figure(9, 3.6, 2)
+    correlation = found["correlation"].sort_values(["correlation", "rater"])
+    _scatter(left, pd.Series(np.arange(1, len(correlation) + 1)), correlation, "correlation", rejected)
+    left.axhline(correlation["threshold"].iloc[0], color=INK, linestyle="--", linewidth=0.9, label="threshold")
+    left.set(xlabel="raters, least agreeing first", ylabel="correlation with the MOS")
+    left.set_ylim(min(0, left.get_ylim()[0]), 1.02)
+    left.legend(loc="lower right")
+    bt500 = found["bt500"].assign(balance=found["bt500"]["balance"].fillna(1.0))
+    widest = max(0.12, float(bt500["share"].max()) * 1.25)
+    right.axvspan(0.05, widest, ymax=(0.3 + 0.05) / 1.13, facecolor="#e3e3e3", edgecolor=INK, linewidth=0.6)
+    right.annotate("BT.500 rejects", (0.051, 0.31), fontsize=8, va="bottom")
+    _scatter(right, bt500["share"], bt500, "balance", rejected)
+    right.set(xlabel="share of scores far from the mean", ylabel="one-sidedness |P-Q| / (P+Q)")
+    right.set(xlim=(-0.005, widest), ylim=(-0.05, 1.08))
+    return figure
+
+
+def _scatter(axes: Axes, x: pd.Series, table: pd.DataFrame, column: str, rejected: set[str]) -> None:
+    bad = table["rater"].isin(rejected).to_numpy()
+    at, level, names = x.to_numpy(), table[column].to_numpy(), table["rater"].to_numpy()
+    axes.plot(at[~bad], level[~bad], "o", markerfacecolor="white", color=BLUE, markersize=5, zorder=3)
+    axes.plot(at[bad], level[bad], "s", color=RED, markersize=6, zorder=3)
+    for index in np.flatnonzero(bad):
+        where = (at[index], level[index])
+        axes.annotate(str(names[index]), where, xytext=(4, -11), textcoords="offset points", fontsize=8, zorder=4)

@@ -1,0 +1,296 @@
+"""One study, everything the library can say about it: `analyse` computes, `write_report` puts it in a folder.
+
+The same tables and options give the same bytes: no clock, no random state but the stated seed, no path of the machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+import analysis
+from analysis import paper, recovery, screening
+from analysis.agreement import agreement
+from analysis.mixed import contrasts, ordinal_mixed_model
+from analysis.mos import IntervalName, average_ranks, dmos, mos, score_distribution, sos_parameter
+from analysis.reliability import icc, krippendorff_alpha, retest
+from analysis.schema import RatingsError, validate_objective, validate_ratings
+from analysis.significance import (
+    ALPHA,
+    Unit,
+    ZeroMethod,
+    family_asterisks,
+    friedman,
+    friedman_posthoc,
+    pairwise_tests,
+)
+from analysis.tables import stimulus_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STIMULUS = ["benchmark", "source", "method"]
+BY = ["benchmark", "method"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a report was asked for; printed in it. `exclude` names raters to leave out, stated with the effect."""
+
+    reference: str = "hr"
+    interval: IntervalName = "two_way_bootstrap"
+    unit: Unit = "rater_x_image"
+    zero_method: ZeroMethod = "pratt"
+    exclude: tuple[str, ...] = ()
+    mixed: bool = False
+    draws: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Results:
+    """Every table of a report by name (DataFrames as the functions of the library return them) and what to say."""
+
+    options: Options
+    tables: dict[str, pd.DataFrame]
+    screens: dict[str, pd.DataFrame]
+    effects: dict[str, pd.DataFrame]
+    sos_a: float
+    alpha: float
+    recovered: recovery.Recovery
+    notes: list[str]
+    simulated: bool
+    provenance: dict[str, object] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether the table exists and has a row."""
+        return name in self.tables and not self.tables[name].empty
+
+
+def analyse(
+    ratings: pd.DataFrame,
+    objective: pd.DataFrame | None = None,
+    *,
+    options: Options | None = None,
+    gold_items: pd.DataFrame | None = None,
+    digests: Mapping[str, str] | None = None,
+) -> Results:
+    """All results of a ratings table and, if given, an objective table. Raises RatingsError on what breaks the schema.
+
+    `digests` are the sha256 of the files the tables came from; without them those of the tables as CSV are stated.
+    """
+    options = options or Options()
+    everyone = validate_ratings(ratings)
+    metrics = None if objective is None else validate_objective(objective)
+    kept = _exclude(everyone, options.exclude)
+    screens = screening.screens(everyone, gold_items=gold_items)
+    rejected = {name: _rejected(table) for name, table in screens.items()}
+    effects = {name: screening.exclusion_effect(everyone, raters) for name, raters in rejected.items()}
+    if options.exclude:
+        effects["exclude"] = screening.exclusion_effect(everyone, options.exclude)
+    recovered = recovery.recover(kept)
+    notes: list[str] = []
+    tables = _scores(kept, options, notes) | _tests(kept, options) | _reliability(kept)
+    tables |= _recovery(kept, recovered, metrics)
+    if metrics is not None:
+        tables["objective"] = metrics
+        tables["agreement"] = agreement(kept, metrics, seed=options.seed)
+    comparison = paper.compare(tables["mos"])
+    if not comparison.empty:
+        tables["comparison"] = comparison
+    if options.mixed:
+        tables |= _mixed(kept, options, notes)
+    found = dict(digests or _digests(everyone, metrics))
+    return Results(
+        options=options,
+        tables=tables,
+        screens=screens,
+        effects=effects,
+        sos_a=sos_parameter(kept),
+        alpha=krippendorff_alpha(kept),
+        recovered=recovered,
+        notes=notes,
+        simulated=_is_simulated(everyone),
+        provenance={"sha256": found, "version": analysis.__version__, "options": asdict(options)},
+    )
+
+
+def _exclude(ratings: pd.DataFrame, raters: tuple[str, ...]) -> pd.DataFrame:
+    unknown = sorted(set(raters) - set(ratings["rater"]))
+    if unknown:
+        raise RatingsError(f"cannot exclude {', '.join(unknown)}: no such rater in the table")
+    kept = ratings[~ratings["rater"].isin(list(raters))]
+    if kept.empty:
+        raise RatingsError("every rater is excluded: nothing is left to analyse")
+    return kept.reset_index(drop=True)
+
+
+def _rejected(table: pd.DataFrame) -> list[str]:
+    return table.loc[table["rejected"], "rater"].tolist()
+
+
+def _is_simulated(ratings: pd.DataFrame) -> bool:
+    return "simulated" in ratings and bool(ratings["simulated"].astype(str).str.lower().isin(["true", "1"]).any())
+
+
+def _digests(ratings: pd.DataFrame, objective: pd.DataFrame | None) -> dict[str, str]:
+    found = {"ratings": ratings, "objective": objective}
+    return {
+        name: sha256(table.to_csv(index=False).encode()).hexdigest()
+        for name, table in found.items()
+        if table is not None
+    }
+
+
+def _scores(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[str, pd.DataFrame]:
+    main = mos(ratings, interval=options.interval, draws=options.draws, seed=options.seed)
+    student = mos(ratings)
+    main = main.assign(student_low=student["ci_low"], student_high=student["ci_high"])
+    ranks = average_ranks(ratings)
+    tables = {"mos": main, "score_distribution": score_distribution(ratings), "ranks": ranks}
+    if (ranks["n"] == 0).all():
+        notes.append("No rater scored every method on one source, so there are no average ranks and no Friedman test.")
+    if options.reference in set(ratings["method"]):
+        plain = dmos(ratings, reference=options.reference)
+        crushed = dmos(ratings, reference=options.reference, crushed=True)
+        limits = {f"crushed_{name}": crushed[column] for name, column in _CRUSHED.items()}
+        tables["dmos"] = plain.assign(**limits)
+    else:
+        notes.append(
+            f"No method is called {options.reference}, so there are no differential scores: name the reference."
+        )
+    outside = (main["ci_low"] < 1) | (main["ci_high"] > 5)
+    if outside.any():
+        notes.append(
+            f"{int(outside.sum())} of {len(main)} intervals of a MOS leave the scale 1 to 5; the tables keep them, "
+            "the figure cuts them."
+        )
+    few = ratings.groupby(BY)["source"].nunique()
+    if (few < 3).any() and options.interval.startswith("two_way"):
+        notes.append(
+            f"{int((few < 3).sum())} methods were shown on fewer than three sources: what an interval says about other "
+            "sources is then very uncertain (two sources) or not in it at all (one source)."
+        )
+    return tables
+
+
+_CRUSHED = {"dmos": "dmos", "low": "ci_low", "high": "ci_high"}
+
+
+def _tests(ratings: pd.DataFrame, options: Options) -> dict[str, pd.DataFrame]:
+    tests = pairwise_tests(ratings, unit=options.unit, zero_method=options.zero_method)
+    return {
+        "significance": tests.assign(significant=tests["p"] < ALPHA, significant_holm=tests["p_holm"] < ALPHA),
+        "asterisks": family_asterisks(tests, families=paper.FAMILIES),
+        "friedman": friedman(ratings, unit=options.unit),
+        "posthoc": pd.concat(
+            [friedman_posthoc(ratings, test=test, unit=options.unit) for test in ("nemenyi", "conover")],
+            ignore_index=True,
+        ),
+    }
+
+
+def _reliability(ratings: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {"icc": icc(ratings), "retest": retest(ratings)}
+
+
+def _recovery(
+    ratings: pd.DataFrame, recovered: recovery.Recovery, objective: pd.DataFrame | None
+) -> dict[str, pd.DataFrame]:
+    published = recovery.recover(ratings, interval="information").stimuli
+    limits = {"information_low": published["ci_low"], "information_high": published["ci_high"]}
+    stimuli = recovered.stimuli.assign(**limits)
+    return {
+        "stimuli": stimulus_table(mos(ratings, by=STIMULUS), stimuli, objective),
+        "raters": recovered.raters,
+        "bias_removed": mos(recovery.remove_bias(ratings), by=BY),
+        "bias": recovery.rater_bias(ratings),
+    }
+
+
+def _mixed(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[str, pd.DataFrame]:
+    fixed, random, pairs = [], [], []
+    for benchmark, table in ratings.groupby("benchmark"):
+        methods = sorted(set(table["method"]))
+        if len(methods) < 2 or table["score"].nunique() < 2:
+            notes.append(f"{benchmark} has one method or one score: no ordinal model.")
+            continue
+        baseline = options.reference if options.reference in methods else methods[0]
+        model = ordinal_mixed_model(table, baseline=baseline)
+        if not model.converged:
+            notes.append(f"The ordinal model of {benchmark} did not converge: do not use its numbers.")
+        named = {"benchmark": benchmark}
+        fixed.append(pd.concat([model.fixed, model.thresholds]).assign(**named, baseline=baseline))
+        random.append(model.random.assign(**named, loglik=model.loglik, aic=model.aic))
+        pairs.append(contrasts(model, baseline=baseline).assign(**named))
+    names = ("mixed_effects", "mixed_random", "mixed_contrasts")
+    return {
+        name: pd.concat(parts, ignore_index=True)
+        for name, parts in zip(names, (fixed, random, pairs), strict=True)
+        if parts
+    }
+
+
+def summary(results: Results) -> dict[str, object]:
+    """The results as plain numbers for a machine: NaN is None, infinity the text inf."""
+    tables, recovered = results.tables, results.recovered
+    screens = {
+        name: {
+            "rejected": _rejected(table),
+            "raters": _records(table),
+            "effect": _records(results.effects[name]) if table["rejected"].any() else [],
+        }
+        for name, table in results.screens.items()
+    }
+    found: dict[str, object] = {
+        "simulated": results.simulated,
+        "mos": _records(tables["mos"]),
+        "sos": {"a": _plain(results.sos_a), "n_stimuli": len(tables["stimuli"])},
+        "significance": _records(tables["significance"]),
+        "asterisks": _records(tables["asterisks"]),
+        "screening": screens,
+        "recovery": {
+            "p910": {
+                "iterations": recovered.iterations,
+                "converged": recovered.converged,
+                "interval": recovered.interval,
+                "stimuli": _records(recovered.stimuli),
+                "raters": _records(recovered.raters),
+            },
+            "p913_bias": {"raters": _records(tables["bias"]), "mos": _records(tables["bias_removed"])},
+        },
+        "reliability": {
+            "icc": _records(tables["icc"]),
+            "krippendorff_alpha": _plain(results.alpha),
+            "retest": _records(tables["retest"]),
+        },
+    }
+    optional = ("dmos", "ranks", "friedman", "posthoc", "agreement", "comparison")
+    found |= {name: _records(tables[name]) for name in (*optional, *_MIXED) if results.has(name)}
+    return found | {"notes": results.notes, "provenance": results.provenance}
+
+
+_MIXED = ("mixed_effects", "mixed_random", "mixed_contrasts")
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, object]]:
+    return [
+        {str(name): _plain(value) for name, value in zip(table.columns, row, strict=True)}
+        for row in table.itertuples(index=False)
+    ]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        if np.isnan(value):
+            return None
+        return float(value) if np.isfinite(value) else str(float(value))
+    return str(value)

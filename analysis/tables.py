@@ -1,0 +1,138 @@
+"""Tables for people: the layout of the paper's Tables 1 and 2 as CSV and LaTeX, asterisks included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from analysis import paper
+from analysis.schema import STIMULUS, metric_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DECIMALS = {"psnr": 2, "ssim": 4, "mos": 2}
+WIDEST = 12  # methods side by side, as in the paper; more of them go down the page
+_LATEX = {
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+}
+
+
+def objective_means(objective: pd.DataFrame) -> pd.DataFrame:
+    """Mean of every metric over the images, by benchmark and method; an infinite PSNR stays infinite."""
+    return objective.groupby(["benchmark", "method"], as_index=False)[metric_columns(objective)].mean()
+
+
+def measures(mos: pd.DataFrame, objective: pd.DataFrame | None, asterisks: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Every measure of every method: benchmark, measure (each metric, then mos), method, value, asterisk, best.
+
+    best: the highest psnr, ssim or mos of the benchmark, the reference hr left out, as the paper prints in bold.
+    """
+    tables = []
+    if objective is not None:
+        means = objective_means(objective).melt(["benchmark", "method"], var_name="measure", value_name="value")
+        rated = mos[["benchmark", "method"]]
+        tables.append(means.merge(rated, on=["benchmark", "method"]))
+    tables.append(mos[["benchmark", "method"]].assign(measure="mos", value=mos["mos"]))
+    long = pd.concat(tables, ignore_index=True)
+    stars = set() if asterisks is None else _pairs(asterisks[asterisks["asterisk"]])
+    starred = [pair in stars for pair in zip(long["benchmark"], long["method"], strict=True)]
+    long["asterisk"] = np.array(starred, bool) & (long["measure"] == "mos")
+    candidates = long[(long["method"] != "hr") & long["measure"].isin(list(DECIMALS)) & np.isfinite(long["value"])]
+    best = candidates.groupby(["benchmark", "measure"])["value"].transform("max")
+    long["best"] = False
+    long.loc[candidates.index, "best"] = candidates["value"] == best
+    return long
+
+
+def _pairs(table: pd.DataFrame) -> set[tuple[str, str]]:
+    return set(zip(table["benchmark"], table["method"], strict=True))
+
+
+def table_1(long: pd.DataFrame) -> pd.DataFrame | None:
+    """Layout of Table 1: losses of SRResNet and SRGAN, with asterisks; None where the study has no such family."""
+    methods = [method for family in paper.FAMILIES.values() for method in family]
+    part = long[long["method"].isin(methods)]
+    counts = [part["method"].isin(family).any() for family in paper.FAMILIES.values()]
+    return _wide(part, [m for m in methods if m in set(part["method"])], stars=True) if any(counts) else None
+
+
+def table_2(long: pd.DataFrame) -> pd.DataFrame:
+    """Layout of Table 2: the compared methods in the paper's order; a study without them shows all it has."""
+    have = paper.ordered(sorted(set(long["method"])))
+    losses = {"srresnet-vgg22", "srgan-mse", "srgan-vgg22"}  # Table 1's alone
+    shown = [method for method in have if method not in losses] if set(have) - losses else have
+    return _wide(long[long["method"].isin(shown)], shown, stars=False)
+
+
+def _wide(long: pd.DataFrame, methods: Sequence[str], *, stars: bool) -> pd.DataFrame:
+    """One row a benchmark and measure, one text column a method; the measures in the order they came."""
+    cells = long.assign(text=[_cell(row, stars=stars) for row in long.itertuples()])
+    benchmarks = sorted(set(long["benchmark"]), key=lambda name: [*paper.BENCHMARKS, name].index(name))
+    rows = []
+    for benchmark in benchmarks:
+        for measure in dict.fromkeys(long["measure"]):
+            part = cells[(cells["benchmark"] == benchmark) & (cells["measure"] == measure)]
+            found = dict(zip(part["method"], part["text"], strict=True))
+            if found:
+                rows.append([benchmark, measure, *(found.get(method, "") for method in methods)])
+    return pd.DataFrame(rows, columns=["benchmark", "measure", *methods])
+
+
+def _cell(row: object, *, stars: bool) -> str:
+    value, measure = float(row.value), str(row.measure)  # type: ignore[attr-defined]
+    if np.isnan(value):
+        return ""
+    text = f"{value:.{DECIMALS.get(measure, 4)}f}"
+    return text + ("*" if stars and row.asterisk else "")  # type: ignore[attr-defined]
+
+
+def latex(wide: pd.DataFrame, long: pd.DataFrame, *, caption: str) -> str:
+    """A LaTeX table of `table_1` or `table_2`, best values bold; needs no package. Many methods go down the page."""
+    best = {(row.benchmark, row.measure, row.method) for row in long[long["best"]].itertuples()}
+    methods = list(wide.columns[2:])
+    lines = [[_escape(paper.title(method)) for method in methods]]
+    for row in wide.itertuples(index=False):
+        cells = (
+            _latex_cell(str(text), (row[0], row[1], method) in best)
+            for method, text in zip(methods, row[2:], strict=True)
+        )
+        lines.append(list(cells))
+    heads = [("", ""), *((_escape(str(b)), _escape(str(m).upper())) for b, m in wide.iloc[:, :2].to_numpy())]
+    grid = [[*head, *line] for head, line in zip(heads, lines, strict=True)]
+    if len(methods) > WIDEST:
+        grid = [list(column) for column in zip(*grid, strict=True)]
+    body = [" & ".join(cells) + r" \\" for cells in grid]
+    columns = "l" * (1 if len(methods) > WIDEST else 2)
+    columns += "r" * (len(grid[0]) - len(columns))
+    head = 2 if len(methods) > WIDEST else 1
+    inner = [r"\hline", *body[:head], r"\hline", *body[head:], r"\hline"]
+    start = [r"\begin{table}", r"\centering", rf"\caption{{{_escape(caption)}}}", rf"\begin{{tabular}}{{{columns}}}"]
+    return "\n".join([*start, *inner, r"\end{tabular}", r"\end{table}", ""])
+
+
+def _latex_cell(text: str, best: bool) -> str:
+    text = text.replace("inf", r"$\infty$")
+    return rf"\textbf{{{text}}}" if best else text
+
+
+def _escape(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def stimulus_table(mos: pd.DataFrame, psi: pd.DataFrame, objective: pd.DataFrame | None) -> pd.DataFrame:
+    """Every stimulus once: MOS with interval, recovered psi with interval, and the objective metrics if any."""
+    recovered = psi.rename(columns={"ci_low": "psi_low", "ci_high": "psi_high"}).drop(columns="n")
+    table = mos.merge(recovered, on=STIMULUS, how="left")
+    return table if objective is None else table.merge(objective, on=STIMULUS, how="left")
