@@ -9,9 +9,16 @@ import json
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MANIFEST = "manifest.json"
+
+
+class WeightsError(RuntimeError):
+    """A weights file that is missing or is not what the manifest says; the message names it and what to do."""
 
 
 def folder() -> Path:
@@ -61,3 +68,37 @@ def file_sha256(path: Path, size: int, modified: int) -> str:
     """The sha256 of a file, computed once for each size (bytes) and modification time (ns) that it has had."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load(name: str, sha256: str) -> "dict[str, Tensor]":
+    """The state of a method's generator, from the very bytes that were checked. Loads torch. Raises WeightsError."""
+    from safetensors.torch import load as parse
+
+    try:
+        data = path_of(name).read_bytes()
+    except (KeyError, OSError) as error:
+        raise WeightsError(why_missing(name) or f"the weights of {name} cannot be read: {error}") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise WeightsError(why_missing(name) or f"the weights of {name} changed while they were read; try again")
+    state: dict[str, Tensor] = parse(data)
+    return state
+
+
+def publish(name: str, state: "dict[str, Tensor]", facts: dict[str, Any]) -> Path:
+    """Write a generator's state and its manifest entry (`facts` plus file and sha256) into the folder; the file."""
+    from safetensors.torch import save
+
+    data = save({key: value.detach().cpu().contiguous() for key, value in state.items()})
+    path = folder() / f"{name}.safetensors"
+    folder().mkdir(parents=True, exist_ok=True)
+    entry = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), **facts}
+    write_whole(path, data)
+    write_whole(folder() / MANIFEST, (json.dumps(manifest() | {name: entry}, indent=2) + "\n").encode())
+    return path
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    temporary.replace(path)

@@ -20,19 +20,34 @@ class Output(NamedTuple):
 
 
 def upscale(
-    lr: Pixels, name: str, *, device: str = "auto", iterations: int | None = None, progress: Progress | None = None
+    lr: Pixels,
+    name: str,
+    *,
+    device: str = "auto",
+    iterations: int | None = None,
+    progress: Progress | None = None,
+    time_limit: float | None = None,
 ) -> Pixels:
     """uint8 (H, W, 3) RGB or (H, W) grey -> the same, 4 times larger, by the method of that name.
 
     `device` is "auto", "cpu" or "cuda" and matters to networks only; `progress` is called with the fraction done,
-    0 to 1; `iterations` are SelfExSR's search rounds. Raises UnknownMethod, MethodUnavailable (also for iterations of
-    a method that has none), ImageError for other arrays, or ValueError for fewer than one iteration.
+    0 to 1; `iterations` are SelfExSR's search rounds; a network that takes longer than `time_limit` seconds is given
+    up. Raises UnknownMethod, MethodUnavailable (also for iterations of a method that has none), ImageError for other
+    arrays, ValueError for fewer than one iteration, and RuntimeError for the time limit (inference.TimeLimitExceeded)
+    or a device that is not there (inference.DeviceError).
     """
-    return run(lr, name, device=device, iterations=iterations, progress=progress).pixels
+    output = run(lr, name, device=device, iterations=iterations, progress=progress, time_limit=time_limit)
+    return output.pixels
 
 
 def run(
-    lr: Pixels, name: str, *, device: str = "auto", iterations: int | None = None, progress: Progress | None = None
+    lr: Pixels,
+    name: str,
+    *,
+    device: str = "auto",
+    iterations: int | None = None,
+    progress: Progress | None = None,
+    time_limit: float | None = None,
 ) -> Output:
     """As `upscale`, and says how long it took and where it ran."""
     check_pixels(lr)
@@ -53,5 +68,5 @@ def run(
     else:
         from srcore.methods import neural  # loads torch
 
-        pixels, used = neural.upscale(lr, name, device=device, progress=progress)
+        pixels, used = neural.upscale(lr, name, device=device, progress=progress, time_limit=time_limit)
     return Output(pixels, perf_counter() - start, used)

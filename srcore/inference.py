@@ -1,0 +1,253 @@
+"""A network in use: device, precision, tiles with exact seams, batches of one size, and what to do without memory.
+
+Importing this module loads torch.
+"""
+
+import copy
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from srcore.color_torch import luma, rgb_to_ycbcr, ycbcr_to_rgb
+from srcore.networks.generator import Generator
+from srcore.networks.srresnet import SRResNet, prepared_for_inference
+from srcore.resize_torch import imresize
+
+_CPU_BUDGET = 1 << 30  # bytes of activations at once
+_STRIP = {"cpu": 1 << 12, "cuda": 1 << 18}  # LR pixels: fits a CPU's cache, fills a GPU
+_SMALLEST_TILE = 16  # LR pixels a side, without the overlap
+
+
+class DeviceError(RuntimeError):
+    """The asked device is not there, or too small even for the smallest tile; the message says what to do."""
+
+
+class TimeLimitExceeded(RuntimeError):
+    """The work was given up because it took longer than its limit."""
+
+
+class Tile(NamedTuple):
+    """A rectangle of the LR image, [top, bottom) x [left, right)."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """ "auto" is the first CUDA device if there is one, else the CPU. Raises DeviceError for CUDA that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("torch finds no CUDA device here; use --device cpu, or install a CUDA build of torch")
+    return device
+
+
+class Engine:
+    """A trained generator behind the one contract of all upscalers.
+
+    RGB float32 (N, 3, H, W) in [0, 1] in, the same 4 times larger out, clamped. Luma networks get MATLAB's BT.601
+    luma; chroma is bicubic. On a GPU it computes in float16, and again in float32 should a number overflow; on a CPU
+    in float32. One call at a time; others wait.
+    """
+
+    def __init__(self, network: Generator, *, device: str | torch.device = "auto", half: bool | None = None) -> None:
+        self.device = choose_device(device) if isinstance(device, str) else device
+        self.half = self.device.type == "cuda" if half is None else half
+        self._exact = prepared_for_inference(copy.deepcopy(network)).requires_grad_(False)
+        self._exact.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if isinstance(self._exact, SRResNet):
+            self._exact.strip_pixels = _STRIP[self.device.type]
+        self._fast = copy.deepcopy(self._exact).half() if self.half else self._exact
+        self._lock = threading.Lock()
+        self._meter: Callable[[int], None] | None = None
+        for module in [*self._exact.modules(), *(self._fast.modules() if self.half else ())]:
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(self._count)
+        self.radius, self._cost = self._exact.lr_radius, self._exact.floats_per_lr_pixel
+
+    @property
+    def device_name(self) -> str:
+        """Such as "cpu" or "NVIDIA H200"."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+
+    def __call__(
+        self,
+        lr: Tensor,
+        *,
+        budget: int | None = None,
+        progress: Callable[[float], None] | None = None,
+        time_limit: float | None = None,
+    ) -> Tensor:
+        """Upscale a batch; the result lies where `lr` lies.
+
+        `budget` is the bytes of activations to work with (default: 1 GiB on a CPU, half the free memory of a GPU);
+        what does not fit is cut into tiles whose seams are exact. `progress` gets the fraction done. Raises
+        ValueError for another layout, TimeLimitExceeded after `time_limit` seconds, and DeviceError when not even
+        the smallest tile fits.
+        """
+        check_layout(lr)
+        result = torch.empty(lr.shape[0], 3, 4 * lr.shape[2], 4 * lr.shape[3], device=lr.device)
+
+        def keep(first: int, tile: Tile, sr: Tensor) -> None:
+            into = result[first : first + len(sr), :, 4 * tile.top : 4 * tile.bottom, 4 * tile.left : 4 * tile.right]
+            into.copy_(sr)
+
+        self.upscale_into(lr, keep, budget=budget, progress=progress, time_limit=time_limit)
+        return result
+
+    def upscale_into(
+        self,
+        lr: Tensor,
+        keep: Callable[[int, Tile, Tensor], None],
+        *,
+        budget: int | None = None,
+        progress: Callable[[float], None] | None = None,
+        time_limit: float | None = None,
+    ) -> None:
+        """As calling the engine, but hands each finished tile to `keep(first picture, LR tile, sr)`.
+
+        So a picture's result need never be in memory as floating-point numbers. A tile may come twice.
+        """
+        check_layout(lr)
+        with self._lock, torch.inference_mode():
+            left = budget or self._default_budget()
+            while True:
+                try:
+                    self._run(lr, keep, left, progress, time_limit)
+                    return
+                except (torch.OutOfMemoryError, RuntimeError) as error:
+                    if not _is_out_of_memory(error):
+                        raise
+                    smaller = min(left, self._bytes(lr.shape[0] * lr.shape[2] * lr.shape[3])) // 2
+                    if smaller < self._bytes((_SMALLEST_TILE + 2 * self.radius) ** 2):
+                        raise DeviceError(
+                            f"{self.device_name} has not the memory for one tile; use --device cpu"
+                        ) from error
+                    left = smaller
+                if self.device.type == "cuda":  # outside the handler, which holds on to the failed call's tensors
+                    torch.cuda.empty_cache()
+
+    def upscale_all(self, pictures: Sequence[Tensor]) -> list[Tensor]:
+        """Pictures (3, H, W) of any sizes, those of one size as one batch; the results in the order given."""
+        sizes: dict[tuple[int, ...], list[int]] = {}
+        for index, picture in enumerate(pictures):
+            sizes.setdefault(tuple(picture.shape), []).append(index)
+        results: dict[int, Tensor] = {}
+        for indices in sizes.values():
+            batch = self(torch.stack([pictures[i] for i in indices]))
+            results.update(zip(indices, batch, strict=True))
+        return [results[index] for index in range(len(pictures))]
+
+    def _run(
+        self,
+        lr: Tensor,
+        keep: Callable[[int, Tile, Tensor], None],
+        budget: int,
+        progress: Callable[[float], None] | None,
+        time_limit: float | None,
+    ) -> None:
+        pixels = max(1, budget // self._bytes(1))
+        count, _, height, width = lr.shape
+        together = max(1, min(count, pixels // (height * width)))  # pictures in one batch
+        tiles = list(_tiles(height, width, pixels, self.radius))
+        work = sum((t.bottom - t.top) * (t.right - t.left) for _, t in tiles) * count * self._exact.macs_per_lr_pixel
+        with self._metering(work, progress, time_limit):
+            for first in range(0, count, together):
+                batch = lr[first : first + together]
+                for tile, seen in tiles:
+                    sr = self._compute(batch[:, :, seen.top : seen.bottom, seen.left : seen.right])
+                    down, right = 4 * (tile.top - seen.top), 4 * (tile.left - seen.left)
+                    rows, columns = 4 * (tile.bottom - tile.top), 4 * (tile.right - tile.left)
+                    keep(first, tile, sr[:, :, down : down + rows, right : right + columns])
+
+    def _compute(self, lr: Tensor) -> Tensor:
+        lr = lr.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
+        sr = apply_network(self._fast, lr, torch.float16 if self.half else torch.float32)
+        if self.half and not torch.isfinite(sr).all():
+            sr = apply_network(self._exact, lr, torch.float32)
+        return sr.clamp(0, 1)
+
+    def _bytes(self, lr_pixels: int) -> int:
+        return lr_pixels * self._cost * (2 if self.half else 4)
+
+    def _default_budget(self) -> int:
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)[0] // 2
+        return _CPU_BUDGET
+
+    def _count(self, layer: nn.Conv2d, _: object, output: Tensor) -> None:
+        if self._meter:
+            self._meter(output.shape[0] * output.shape[2] * output.shape[3] * layer.weight.numel())
+
+    @contextmanager
+    def _metering(
+        self, work: int, progress: Callable[[float], None] | None, time_limit: float | None
+    ) -> Iterator[None]:
+        """Count multiply-accumulates layer by layer: a network that takes a minute a picture still shows progress."""
+        done, deadline = 0, monotonic() + time_limit if time_limit else None
+
+        def meter(macs: int) -> None:
+            nonlocal done
+            done += macs
+            if progress:
+                progress(min(done / work, 0.999))
+            if deadline and monotonic() > deadline:
+                raise TimeLimitExceeded(f"not done after {time_limit:g} s; allow more time, or use a GPU")
+
+        self._meter = meter if progress or deadline else None
+        try:
+            yield
+        finally:
+            self._meter = None
+        if progress:
+            progress(1.0)
+
+
+def check_layout(lr: Tensor) -> None:
+    """Raise ValueError unless `lr` is a floating-point RGB batch (N, 3, H, W) within [0, 1]."""
+    if lr.ndim != 4 or lr.shape[1] != 3 or not lr.is_floating_point() or 0 in lr.shape:
+        raise ValueError(f"an upscaler takes floating-point RGB (N, 3, H, W), not {lr.dtype} {tuple(lr.shape)}")
+    low, high = lr.aminmax()
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"an upscaler takes values in [0, 1], not {low:g} to {high:g}; divide 8-bit values by 255")
+
+
+def apply_network(network: Generator, lr: Tensor, dtype: torch.dtype) -> Tensor:
+    """RGB float32 (N, 3, H, W) in [0, 1] -> float32 (N, 3, 4H, 4W), not clamped, whatever the network's own ranges."""
+    if network.colour == "rgb":
+        sr: Tensor = network(lr.to(dtype))
+        return (sr.float() + 1) / 2
+    enlarged = imresize(rgb_to_ycbcr(lr), 4)
+    source = luma(lr) if network.enlarges else enlarged[:, :1]
+    refined: Tensor = network(source.to(dtype)).float()
+    return ycbcr_to_rgb(torch.cat([refined, enlarged[:, 1:]], dim=1))
+
+
+def _tiles(height: int, width: int, pixels: int, radius: int) -> Iterator[tuple[Tile, Tile]]:
+    """Tiles that cover the picture, each with the larger one that must be seen for it, of `pixels` at most."""
+    if height * width <= pixels:
+        whole = Tile(0, height, 0, width)
+        yield whole, whole
+        return
+    side = max(_SMALLEST_TILE, int(pixels**0.5) - 2 * radius)
+    rows, columns = -(-height // side), -(-width // side)
+    for row in range(rows):
+        top, bottom = row * height // rows, (row + 1) * height // rows
+        for column in range(columns):
+            left, right = column * width // columns, (column + 1) * width // columns
+            seen = Tile(
+                max(0, top - radius), min(height, bottom + radius), max(0, left - radius), min(width, right + radius)
+            )
+            yield Tile(top, bottom, left, right), seen
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator: " in str(error)

@@ -1,0 +1,48 @@
+"""The trained networks as methods: weights from the manifest, arrays in and arrays out."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srcore import weights
+from srcore.images import Pixels, as_rgb
+from srcore.inference import Engine, Tile, choose_device
+from srcore.networks import build
+
+
+def upscale(
+    lr: Pixels,
+    name: str,
+    *,
+    device: str = "auto",
+    progress: Callable[[float], None] | None = None,
+    time_limit: float | None = None,
+) -> tuple[Pixels, str]:
+    """uint8 (H, W, 3) or (H, W) -> the same, 4 times larger, and the device's name.
+
+    A grey picture is run as three equal channels; its result is their mean. Raises weights.WeightsError,
+    inference.DeviceError, and inference.TimeLimitExceeded after `time_limit` seconds.
+    """
+    engine = engine_of(name, weights.sha256_of(name), str(choose_device(device)))
+    rgb = as_rgb(lr)
+    tensor = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None].float() / 255
+    result = np.empty((4 * lr.shape[0], 4 * lr.shape[1], *lr.shape[2:]), np.uint8)
+
+    def keep(_: int, tile: Tile, sr: Tensor) -> None:
+        values = sr[0].mean(0) if lr.ndim == 2 else sr[0].permute(1, 2, 0)
+        rounded = (values * 255 + 0.5).floor().to(torch.uint8).cpu().numpy()
+        result[4 * tile.top : 4 * tile.bottom, 4 * tile.left : 4 * tile.right] = rounded
+
+    engine.upscale_into(tensor, keep, progress=progress, time_limit=time_limit)
+    return result, engine.device_name
+
+
+@lru_cache(maxsize=4)
+def engine_of(name: str, sha256: str, device: str) -> Engine:
+    """The engine of a method with the weights of that sha256; the few used last stay loaded."""
+    network = build(name)
+    network.load_state_dict(weights.load(name, sha256))
+    return Engine(network, device=device)
