@@ -44,15 +44,15 @@ def rater_progress(study: Study) -> list[RaterProgress]:
 
 
 def results_table(study: Study) -> pd.DataFrame:
-    """benchmark, method, n, mos, sd, ci_low, ci_high (95 %, Student), psnr, ssim; methods in the paper's order.
+    """benchmark, method, n, mos, sd, ci_low, ci_high, psnr, ssim; methods in the paper's order.
 
-    psnr and ssim are means over the images of the study's design, rated or not. Empty before the first rating.
+    The 95 % intervals take raters and images as samples and are cut at the ends of the scale. psnr and ssim are means over the images of the study's design, rated or not. Empty before the first rating.
     """
     ratings = ratings_frame(study)
     if ratings.empty:
         return pd.DataFrame()
     objective = objective_frame(study).groupby(["benchmark", "method"], as_index=False)[["psnr", "ssim"]].mean()
-    table = mos(ratings, by=("benchmark", "method"), interval="student").merge(
+    table = mos(ratings, by=("benchmark", "method"), interval="two_way", clip=True).merge(
         objective, on=["benchmark", "method"], how="left"
     )
     order = {name: rank for rank, name in enumerate(Method.objects.values_list("name", flat=True))}

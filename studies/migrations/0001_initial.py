@@ -186,7 +186,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.SlugField(max_length=60, unique=True)),
-                ("title", models.CharField(help_text="what raters see; must not hint at the methods", max_length=120)),
+                ("title", models.CharField(help_text="What raters see; must not hint at the methods.", max_length=120)),
                 (
                     "instructions",
                     models.TextField(
@@ -207,21 +207,21 @@ class Migration(migrations.Migration):
                 (
                     "seed",
                     models.PositiveBigIntegerField(
-                        help_text="every rater's order follows from this number and the rater's own",
+                        help_text="Every rater's order follows from this number and the rater's label.",
                         validators=[django.core.validators.MaxValueValidator(9223372036854775807)],
                     ),
                 ),
                 (
                     "repeats",
                     models.PositiveIntegerField(
-                        default=0, help_text="images that each rater sees a second time, for test-retest reliability"
+                        default=0, help_text="Images that each rater sees a second time, for test-retest reliability."
                     ),
                 ),
                 (
                     "pause_minutes",
                     models.PositiveSmallIntegerField(
                         default=20,
-                        help_text="a pause is offered after so long",
+                        help_text="A pause is offered after so long.",
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),
@@ -229,7 +229,7 @@ class Migration(migrations.Migration):
                     "reminder_minutes",
                     models.PositiveSmallIntegerField(
                         default=60,
-                        help_text="a rater away for longer reads the instructions again",
+                        help_text="A rater away for longer reads the instructions again.",
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
                 ),

@@ -32,21 +32,21 @@ class Study(models.Model):
         APART = "apart", "random, never the same source twice in a row (ITU-R BT.500, ITU-T P.910)"
 
     name = models.SlugField(max_length=60, unique=True)
-    title = models.CharField(max_length=120, help_text="what raters see; must not hint at the methods")
+    title = models.CharField(max_length=120, help_text="What raters see; must not hint at the methods.")
     instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
     order = models.CharField(max_length=10, choices=Order.choices, default=Order.APART)
     seed = models.PositiveBigIntegerField(
         validators=[MaxValueValidator(2**63 - 1)],
-        help_text="every rater's order follows from this number and the rater's own",
+        help_text="Every rater's order follows from this number and the rater's label.",
     )
     repeats = models.PositiveIntegerField(
-        default=0, help_text="images that each rater sees a second time, for test-retest reliability"
+        default=0, help_text="Images that each rater sees a second time, for test-retest reliability."
     )
     pause_minutes = models.PositiveSmallIntegerField(
-        default=20, validators=[MinValueValidator(1)], help_text="a pause is offered after so long"
+        default=20, validators=[MinValueValidator(1)], help_text="A pause is offered after so long."
     )
     reminder_minutes = models.PositiveSmallIntegerField(
-        default=60, validators=[MinValueValidator(1)], help_text="a rater away for longer reads the instructions again"
+        default=60, validators=[MinValueValidator(1)], help_text="A rater away for longer reads the instructions again."
     )
     calibration = models.ManyToManyField(SourceImage, blank=True, related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)

@@ -124,13 +124,15 @@ def test_the_command_says_why_a_file_cannot_be_written(study, tmp_path):
 def test_mos_stands_beside_psnr_and_ssim_in_the_papers_order(study):
     rate_all(study, "anna")
     rate_all(study, "berta", shift=1)
+    rate_all(study, "clara", shift=1)
     table = results_table(study)
     assert list(table["method"]) == ["nearest", "bicubic", "hr"]
-    # nearest: all 1; bicubic: 2 and 1 twice each; hr: 5 and 4 twice each.
-    assert list(table["mos"]) == [1.0, 1.5, 4.5]
-    assert list(table["n"]) == [4, 4, 4]
-    # Student: t(0.975, 3) = 3.1824; sd of (1, 1, 2, 2) = 0.57735.
-    assert table["ci_high"].iloc[1] - 1.5 == pytest.approx(3.182446 * 0.577350 / 2, abs=1e-5)
+    # nearest: all 1; bicubic: 2, 1 and 1 on both images; hr: 5, 4 and 4.
+    assert list(table["mos"]) == pytest.approx([1.0, 4 / 3, 13 / 3])
+    assert list(table["n"]) == [6, 6, 6]
+    # The raters differ, the images do not: t(0.975, 2) = 4.302653 times 0.577350 / sqrt(3).
+    assert 13 / 3 - table["ci_low"].iloc[2] == pytest.approx(4.302653 * 0.577350 / 3**0.5, abs=1e-5)
+    assert table["ci_high"].iloc[2] == 5
     assert list(table["psnr"]) == [30.0] * 3
 
 

@@ -205,10 +205,11 @@ def test_results_show_mos_with_intervals_beside_psnr_and_ssim(study, staff):
     launch(study)
     rate_all(study, "anna")
     rate_all(study, "berta", shift=1)
+    rate_all(study, "clara", shift=1)
     rows = re.findall(r"<tr>(.*?)</tr>", text(staff.get(reverse("results", kwargs=NAME))), re.DOTALL)
     cells = [re.findall(r"<td.*?>(?:<strong>)?([^<]*)", row) for row in rows]
-    # Scores 2, 2, 1, 1: 1.5 with a half width of t(0.975, 3) 0.57735 / 2 = 0.919.
-    assert ["tiny", "bicubic", "4", "1.50", "0.58 – 2.42", "30.00", "0.9000"] in cells
+    # Scores 5, 4, 4 on both images: 4.33 with a half width of t(0.975, 2) 0.57735 / sqrt(3) = 1.43, cut at 5.
+    assert ["tiny", "hr", "6", "4.33", "2.90 – 5.00", "30.00", "0.9000"] in cells
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
