@@ -9,24 +9,25 @@ from srcore.networks.generator import Generator
 class DRCN(Generator):
     """Luma of the bicubic enlargement in, refined luma out, both float32 (N, 1, H, W) in [0, 1], not clamped.
 
-    256 filters; one 3x3 kernel is applied `recursions` times; each state is reconstructed by the same two layers,
+    256 filters in the paper; one 3x3 kernel is applied `recursions` times; each state is reconstructed by the same two layers,
     which also see the input (skip), and the output is the weighted mean of the reconstructions.
     """
 
     enlarges = False
-    recursions = 16
-    radius = 2 + 16 + 2  # embedding, recursions, reconstruction
-    floats_per_lr_pixel = 16 * 256 * 4
-    macs_per_lr_pixel = 16 * (9 * 256 + 9 * 256 * 256 * (1 + 16 + 16) + 16 * 9 * 257)
 
-    def __init__(self) -> None:
+    def __init__(self, filters: int = 256, recursions: int = 16) -> None:
         super().__init__()
-        self.embed_first = nn.Conv2d(1, 256, 3, padding=1)
-        self.embed_second = nn.Conv2d(256, 256, 3, padding=1)
-        self.recursive = nn.Conv2d(256, 256, 3, padding=1)
-        self.reconstruct_first = nn.Conv2d(256, 256, 3, padding=1)
-        self.reconstruct_second = nn.Conv2d(257, 1, 3, padding=1)  # 256 features and the input itself
-        self.mixing = nn.Parameter(torch.full((self.recursions,), 1 / self.recursions))
+        self.recursions = recursions
+        self.radius = 2 + recursions + 2  # embedding, recursions, reconstruction
+        self.floats_per_lr_pixel = 16 * filters * 4
+        kernel = 9 * filters * filters
+        self.macs_per_lr_pixel = 16 * (9 * filters + kernel * (1 + 2 * recursions) + recursions * 9 * (filters + 1))
+        self.embed_first = nn.Conv2d(1, filters, 3, padding=1)
+        self.embed_second = nn.Conv2d(filters, filters, 3, padding=1)
+        self.recursive = nn.Conv2d(filters, filters, 3, padding=1)
+        self.reconstruct_first = nn.Conv2d(filters, filters, 3, padding=1)
+        self.reconstruct_second = nn.Conv2d(filters + 1, 1, 3, padding=1)  # the features and the input itself
+        self.mixing = nn.Parameter(torch.full((recursions,), 1 / recursions))
         self._initialise()
 
     def _initialise(self) -> None:

@@ -20,10 +20,6 @@ from tests.srcore.test_networks import shuffled_statistics
 SMALL = {"srcnn": SRCNN, "espcn": ESPCN, "srresnet": lambda: SRResNet(blocks=2, channels=16)}
 
 
-class SmallDRCN(DRCN):
-    recursions = 3
-
-
 def engine_of(name: str) -> Engine:
     torch.manual_seed(0)
     return Engine(shuffled_statistics(SMALL[name]()), device="cpu")
@@ -155,14 +151,14 @@ def test_a_device_too_small_for_any_tile_is_an_error():
 def test_progress_grows_within_one_picture_and_ends_at_one():
     torch.manual_seed(0)
     fractions = []
-    Engine(SmallDRCN(), device="cpu")(torch.rand(1, 3, 6, 6), progress=fractions.append)
+    Engine(DRCN(filters=8, recursions=3), device="cpu")(torch.rand(1, 3, 6, 6), progress=fractions.append)
     assert fractions == sorted(fractions)
     assert len(fractions) > 8
     assert fractions[-1] == 1
 
 
 def test_a_time_limit_ends_the_work_and_leaves_the_engine_usable():
-    engine, lr = Engine(SmallDRCN(), device="cpu"), torch.rand(1, 3, 6, 6)
+    engine, lr = Engine(DRCN(filters=8, recursions=3), device="cpu"), torch.rand(1, 3, 6, 6)
     with pytest.raises(TimeLimitExceeded, match=r"not done after 1e-06 s"):
         engine(lr, time_limit=1e-6)
     assert engine(lr).shape == (1, 3, 24, 24)
