@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from mosweb.run import run
 from mosweb.supervisor import say
@@ -16,16 +17,17 @@ def main() -> int:
     run_parser.add_argument("--host", default=host, help="address to listen on; default MOSWEB_HOST or 127.0.0.1")
     run_parser.add_argument("--port", type=int, default=port, help="default PORT or 8000")
     run_parser.add_argument("--with-parent", action="store_true", help="stop when the parent process, make, does")
-    commands.add_parser("prepare", help="bring database and static files up to date")
-    commands.add_parser("announce", help="wait for the site and print how to reach it").add_argument("url")
+    first_parser = commands.add_parser("first-run", help="what run does to the data, and says; not called by hand")
+    first_parser.add_argument("url")
+    first_parser.add_argument("prepared", type=Path)
     options = parser.parse_args()
     if options.command == "run":
         return run(host=options.host, port=options.port, with_parent=options.with_parent)
-    return prepare_or_announce(options.url if options.command == "announce" else None)
+    return prepare_and_announce(options.url, options.prepared)
 
 
-def prepare_or_announce(url: str | None) -> int:
-    """Prepare the data, or with the site's address announce it. In a process of its own: the supervisor stays small."""
+def prepare_and_announce(url: str, prepared: Path) -> int:
+    """Prepare the data, touch `prepared`, announce the site. In a process of its own: the supervisor stays small."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mosweb.settings")
     import django
     from django.core.management import CommandError
@@ -35,10 +37,9 @@ def prepare_or_announce(url: str | None) -> int:
     from studies.setup import StudyError
 
     try:
-        if url is None:
-            first_run.prepare()
-        else:
-            first_run.announce(url)
+        first_run.prepare()
+        prepared.touch()
+        first_run.announce(url)
     except (CommandError, StudyError) as problem:
         say(f"mosweb: {problem}")
         return 1

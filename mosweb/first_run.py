@@ -1,6 +1,5 @@
 """What `make run` does to the data before the site starts, and what it tells the user once it is up."""
 
-import io
 import os
 import time
 import urllib.request
@@ -17,9 +16,6 @@ from studies.sample import create_sample, launch_when_ready, open_rater
 
 def prepare() -> None:
     """Bring the database and the static files up to date; on the first run make the staff login and the sample."""
-    call_command(
-        "check", stdout=io.StringIO()
-    )  # loads all of the site: what is broken shows here and not at the first request
     call_command("migrate", verbosity=0, interactive=False)
     call_command("collectstatic", verbosity=0, interactive=False)
     staff.ensure_login()
@@ -28,9 +24,9 @@ def prepare() -> None:
 
 def announce(url: str) -> None:
     """Wait for the site and the sample's images, then print the site, the staff login and a rater's link."""
+    login, link = _login(), _open_sample(url)
     _wait_for("the site", lambda: _answers(os.environ["MOSWEB_PROBE"]))
-    link = _open_sample(url)
-    print(f"\n  Site               {url}/\n  Staff login        {_login()}\n  A rater's link     {link}\n", flush=True)
+    print(f"\n  Site               {url}/\n  Staff login        {login}\n  A rater's link     {link}\n", flush=True)
     print("Ctrl-C stops it. The data stays; 'make run' goes on with it.", flush=True)
 
 

@@ -57,13 +57,20 @@ def start_all(supervisor: Supervisor, *, env: dict[str, str], listener: int, url
         if not supervisor.wait_until(paths.broker_socket(paths.VAR_DIR).is_socket, seconds=20):
             say("mosweb: the broker does not start; see var/log/broker.log")
             return 1
-    if supervisor.call(Part(name="preparation", command=[sys.executable, "-m", "mosweb", "prepare"], env=env)):
+    prepared = paths.VAR_DIR / "run" / "prepared"
+    prepared.unlink(missing_ok=True)
+    first_run = Part(
+        name="first run", command=[sys.executable, "-m", "mosweb", "first-run", url, str(prepared)], env=env
+    )
+    process = supervisor.begin(first_run)
+    supervisor.wait_until(lambda: prepared.exists() or process.poll() is not None)
+    if not prepared.exists():
         say("mosweb: the preparation failed; see above.")
         return 1
     supervisor.start(parts.web_server(env=env, listener=listener))
     for worker in parts.workers(env=env):
         supervisor.start(worker)
-    if supervisor.call(Part(name="welcome", command=[sys.executable, "-m", "mosweb", "announce", url], env=env)):
+    if supervisor.finish(first_run):
         say(f"mosweb: not all is well; see above and the logs in {paths.VAR_DIR / 'log'}. The site stays up at {url}/.")
     supervisor.watch()
     return 0

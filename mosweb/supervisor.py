@@ -5,6 +5,7 @@ stops the parts in order, and a part's own children end with it.
 """
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ TICK = 0.1
 # A part that died so often within so many seconds "keeps dying": it is said, and tried again only slowly.
 MANY_DEATHS, WITHIN_SECONDS = 5, 60
 FIRST_DELAY, LONGEST_DELAY = 0.5, 20.0
-LOG_BYTES = 5_000_000
+LOG_BYTES, LOG_CHECK_SECONDS = 5_000_000, 10
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -66,12 +67,12 @@ class Supervisor:
         self._lock = lock
         self._abandoned = abandoned
         self._children: dict[str, Child] = {}
-        self._signals: list[int] = []
+        self._asked_at: list[float] = []
         self._next_log_check = 0.0
         for number in STOP_SIGNALS:
             # nohup: a hang-up that was ignored from the start stays ignored.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, lambda number, _: self._signals.append(number))
+                signal.signal(number, lambda *_: self._asked_at.append(time.monotonic()))
         self._guardian = Guardian(lock)
 
     def start(self, part: Part) -> None:
@@ -79,24 +80,25 @@ class Supervisor:
         self._children[part.name] = Child(part=part, process=self._spawn(part))
         self._tell_guardian()
 
-    def call(self, part: Part) -> int:
-        """Run `part` once to its end, its output to the terminal, while the others are watched; return its exit status.
-
-        Raises Stopped.
-        """
+    def begin(self, part: Part) -> "subprocess.Popen[bytes]":
+        """Start a command that ends by itself, its output to the terminal."""
         process = subprocess.Popen(  # noqa: S603
             part.command, env=part.env, stdin=subprocess.DEVNULL, start_new_session=True
         )
         self._children[part.name] = Child(part=part, process=process, once=True)
         self._tell_guardian()
-        while process.poll() is None:
-            self.tick()
+        return process
+
+    def finish(self, part: Part) -> int:
+        """Watch everything until the command begun as `part` has ended; return its exit status. Raises Stopped."""
+        process = self._children[part.name].process
+        self.wait_until(lambda: process.poll() is not None)
         del self._children[part.name]
         _kill_group(process)
         self._tell_guardian()
         return process.returncode
 
-    def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float = math.inf) -> bool:
         """Watch the parts until `ready()`, for at most `seconds`; return whether it came true. Raises Stopped."""
         deadline = time.monotonic() + seconds
         while not ready():
@@ -112,7 +114,7 @@ class Supervisor:
 
     def tick(self) -> None:
         """One look at everything, then a short sleep. Raises Stopped."""
-        if self._signals or self._abandoned():
+        if self._asked_at or self._abandoned():
             raise Stopped
         now = time.monotonic()
         for child in list(self._children.values()):
@@ -122,11 +124,11 @@ class Supervisor:
             self._tell_guardian()
         if now >= self._next_log_check:
             self._bound_logs()
-            self._next_log_check = now + 10
+            self._next_log_check = now + LOG_CHECK_SECONDS
         time.sleep(TICK)
 
     def stop(self) -> None:
-        """End every part: ask, wait, kill. A second signal kills at once."""
+        """End every part: ask, wait, kill. A second signal, a second or more after the first, kills at once."""
         for last in (False, True):
             self._stop([c.process for c in self._children.values() if c.part.stops_last == last])
         self._children.clear()
@@ -134,11 +136,14 @@ class Supervisor:
 
     def _stop(self, processes: "Sequence[subprocess.Popen[bytes]]") -> None:
         running = {p.pid: p for p in processes if p.poll() is None}
-        asked = len(self._signals)
-        stop_groups(running, gone=lambda pid: running[pid].poll() is not None or len(self._signals) > asked)
+        stop_groups(running, gone=lambda pid: running[pid].poll() is not None or self._is_in_a_hurry())
         for process in processes:
             _kill_group(process)
             process.wait()
+
+    def _is_in_a_hurry(self) -> bool:
+        # One Ctrl-C or one closed terminal may reach us twice, from the kernel and from a shell.
+        return bool(self._asked_at) and self._asked_at[-1] - self._asked_at[0] > 1
 
     def _spawn(self, part: Part) -> "subprocess.Popen[bytes]":
         with self._open_log(part.name) as log:

@@ -1,0 +1,41 @@
+"""Looking at real processes from a test."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def eventually(condition: Callable[[], object], *, seconds: float = 20) -> object:
+    """Wait for a truthy answer and return it; fail after `seconds`, naming the condition."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"{condition} did not come true within {seconds} s"
+        time.sleep(0.02)
+    return answer
+
+
+def processes_with(text: str) -> dict[int, str]:
+    """Living processes, other than this one and those above it, whose command or environment contains `text`."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                continue
+            command, environment = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if text.encode() in command + environment and int(folder.name) != os.getpid():
+            found[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
