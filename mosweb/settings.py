@@ -121,7 +121,7 @@ X_FRAME_OPTIONS = "DENY"
 # No address reaches another site. Not "no-referrer": with it browsers send forms with "Origin: null", which the check
 # against forged requests refuses. What is shown at an address with a token sets "no-referrer" itself.
 SECURE_REFERRER_POLICY = "same-origin"
-CSRF_TRUSTED_ORIGINS = env.list("MOSWEB_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("MOSWEB_TRUSTED_ORIGINS", [])
 if HTTPS:
     SECURE_SSL_REDIRECT = env.bool("MOSWEB_SSL_REDIRECT", True)
     SECURE_REDIRECT_EXEMPT = [r"^health$"]

@@ -3,7 +3,7 @@
 Content is imported, studies live by studies.setup, and what raters did is nobody's to edit.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -24,32 +24,70 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Benchmark)
 class BenchmarkAdmin(ReadOnly):
-    list_display: ClassVar = ["name", "created_at"]
+    list_display = (
+        "name",
+        "created_at",
+    )
 
 
 @admin.register(SourceImage)
 class SourceImageAdmin(ReadOnly):
-    list_display: ClassVar = ["name", "benchmark", "width", "height", "mode"]
-    list_filter: ClassVar = ["benchmark"]
+    list_display = (
+        "name",
+        "benchmark",
+        "width",
+        "height",
+        "mode",
+    )
+    list_filter = ("benchmark",)
 
 
 @admin.register(Method)
 class MethodAdmin(ReadOnly):
-    list_display: ClassVar = ["name", "display_name", "kind"]
+    list_display = (
+        "name",
+        "display_name",
+        "kind",
+    )
 
 
 @admin.register(Stimulus)
 class StimulusAdmin(ReadOnly):
-    list_display: ClassVar = ["source", "method", "state", "origin", "psnr", "ssim", "seconds", "device"]
-    list_filter: ClassVar = ["state", "method", "source__benchmark"]
+    list_display = (
+        "source",
+        "method",
+        "state",
+        "origin",
+        "psnr",
+        "ssim",
+        "seconds",
+        "device",
+    )
+    list_filter = (
+        "state",
+        "method",
+        "source__benchmark",
+    )
 
 
 @admin.register(StudyEvent)
 class StudyEventAdmin(ReadOnly):
-    list_display: ClassVar = ["at", "study", "kind", "rater"]
-    list_filter: ClassVar = ["study", "kind"]
+    list_display = (
+        "at",
+        "study",
+        "kind",
+        "rater",
+    )
+    list_filter = (
+        "study",
+        "kind",
+    )
 
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnly):
-    list_display: ClassVar = ["name", "queues", "seen_at"]
+    list_display = (
+        "name",
+        "queues",
+        "seen_at",
+    )

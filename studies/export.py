@@ -6,15 +6,17 @@ from typing import Literal
 
 import pandas as pd
 from django.db.models import F, QuerySet
+from django.db.models.expressions import Combinable
 
 from analysis.schema import OBJECTIVE_COLUMNS, RATINGS_COLUMNS, validate_objective, validate_ratings
 from studies.models import Rating, Study
 from studies.selection import Role, slots
 
-Format = Literal["csv", "parquet"]
+Kind = Literal["csv", "parquet"]
+KINDS: dict[str, Kind] = {"csv": "csv", "parquet": "parquet"}
 
 # Column of the contract -> where it stands. Positions count the rated trials alone, from 1.
-_FIELDS = {
+_FIELDS: dict[str, Combinable] = {
     "study": F("trial__session__rater__study__name"),
     "rater": F("trial__session__rater__label"),
     "session": F("trial__session_id"),
@@ -33,7 +35,7 @@ def counted_ratings(study: Study) -> QuerySet[Rating]:
 
 def ratings_frame(study: Study) -> pd.DataFrame:
     """One row a rating, ordered by rater and position: the columns of analysis.schema.RATINGS_COLUMNS."""
-    fields = [_FIELDS.get(column, F(column)) for column in RATINGS_COLUMNS]
+    fields: list[Combinable] = [_FIELDS.get(column, F(column)) for column in RATINGS_COLUMNS]
     rows = counted_ratings(study).order_by("trial__session__rater_id", "trial__position").values_list(*fields)
     frame = pd.DataFrame.from_records(list(rows), columns=list(RATINGS_COLUMNS))
     frame["rated_at"] = pd.to_datetime(frame["rated_at"], utc=True)
@@ -52,7 +54,7 @@ def objective_frame(study: Study) -> pd.DataFrame:
     return frame if frame.empty else validate_objective(frame)
 
 
-def serialise(frame: pd.DataFrame, *, kind: Format) -> bytes:
+def serialise(frame: pd.DataFrame, *, kind: Kind) -> bytes:
     """The table as a CSV file (UTF-8, times in ISO 8601 UTC) or a Parquet file."""
     if kind == "parquet":
         buffer = io.BytesIO()

@@ -10,8 +10,8 @@ from studies.models import Method, SourceImage, Stimulus, Study, StudyImage
 
 Role = StudyImage.Role
 # The two ends of the scale in the paper's calibration: nearest is shown as 1, the original as 5.
-ANCHORS = {Role.LOW_ANCHOR: "nearest", Role.HIGH_ANCHOR: "hr"}
-ANCHOR_SCORES = {Role.LOW_ANCHOR: 1, Role.HIGH_ANCHOR: 5}
+ANCHORS: dict[str, str] = {Role.LOW_ANCHOR: "nearest", Role.HIGH_ANCHOR: "hr"}
+ANCHOR_SCORES: dict[str, int] = {Role.LOW_ANCHOR: 1, Role.HIGH_ANCHOR: 5}
 
 
 @dataclass(frozen=True)

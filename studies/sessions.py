@@ -11,7 +11,7 @@ from django.db.models import Max, QuerySet
 
 from studies import design
 from studies.models import Rater, Rating, Session, Stimulus, Study, StudyEvent, Trial
-from studies.selection import ANCHOR_SCORES, Role, Slot, slots
+from studies.selection import ANCHOR_SCORES, Role, slots
 
 logger = logging.getLogger(__name__)
 
@@ -255,43 +255,43 @@ def _start(*, rater: Rater, now: datetime) -> Session:
 
 
 def _plan(*, rater: Rater, now: datetime) -> Session:
-    study = rater.study
-    filled = [slot for slot in slots(study) if slot.stimulus is not None]
-    seed = design.session_seed(study_seed=study.seed, rater=rater.label)
-    rng = random.Random(seed)
-    items = [design.Item(slot.stimulus.pk, slot.source.pk) for slot in filled if slot.role == Role.RATED]
-    order = design.plan_session(
-        sorted(items, key=lambda item: item.stimulus),
-        apart=study.order == Study.Order.APART,
-        repeats=study.repeats,
-        rng=rng,
-    )
-    calibration = _calibration(filled)
+    seed = design.session_seed(study_seed=rater.study.seed, rater=rater.label)
+    trials = _planned_trials(rater.study, seed=seed)
     with transaction.atomic():
         session = Session.objects.create(
             rater=rater,
             seed=seed,
-            calibration_trials=len(calibration),
-            trials_total=len(calibration) + len(order),
+            calibration_trials=sum(trial.phase == Trial.Phase.CALIBRATION for trial in trials),
+            trials_total=len(trials),
             next_position=1,
             started_at=now,
             last_active_at=now,
         )
-        trials = [
-            Trial(stimulus_id=slot.stimulus.pk, phase=Trial.Phase.CALIBRATION, anchor_score=ANCHOR_SCORES[slot.role])
-            for slot in calibration
-        ]
-        trials += [Trial(stimulus_id=s.stimulus, phase=Trial.Phase.RATED, repeat=s.repeat) for s in order]
         for position, trial in enumerate(trials, start=1):
             trial.session, trial.position = session, position
         Trial.objects.bulk_create(trials, batch_size=500)
     return session
 
 
-def _calibration(filled: list[Slot]) -> list[Slot]:
-    """Both ends of the scale for each calibration image in turn, the low one first."""
-    anchors = [slot for slot in filled if slot.role in ANCHOR_SCORES]
-    return sorted(anchors, key=lambda slot: (slot.source.pk, ANCHOR_SCORES[slot.role]))
+def _planned_trials(study: Study, *, seed: int) -> list[Trial]:
+    """The calibration, both ends of the scale for each image in turn, then the rated trials in the drawn order."""
+    shown = [(slot, slot.stimulus.pk) for slot in slots(study) if slot.stimulus is not None]
+    anchors = sorted(
+        (slot.source.pk, ANCHOR_SCORES[slot.role], stimulus) for slot, stimulus in shown if slot.role in ANCHOR_SCORES
+    )
+    order = design.plan_session(
+        sorted(
+            (design.Item(stimulus, slot.source.pk) for slot, stimulus in shown if slot.role == Role.RATED),
+            key=lambda item: item.stimulus,
+        ),
+        apart=study.order == Study.Order.APART,
+        repeats=study.repeats,
+        rng=random.Random(seed),
+    )
+    calibration = [
+        Trial(stimulus_id=stimulus, phase=Trial.Phase.CALIBRATION, anchor_score=score) for _, score, stimulus in anchors
+    ]
+    return calibration + [Trial(stimulus_id=s.stimulus, phase=Trial.Phase.RATED, repeat=s.repeat) for s in order]
 
 
 def _own_trial(*, rater_token: str, token: str) -> Trial:

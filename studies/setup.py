@@ -256,7 +256,7 @@ def _unequal_files(filled: Sequence[Slot]) -> list[str]:
     sizes: dict[SourceImage, set[int]] = {}
     problems = []
     for slot in filled:
-        name = slot.stimulus.file.name if slot.stimulus else ""
+        name = (slot.stimulus and slot.stimulus.file.name) or ""
         try:
             sizes.setdefault(slot.source, set()).add(default_storage.size(name))
         except OSError:

@@ -3,7 +3,9 @@
 SQLite and PostgreSQL write triggers differently; the rules are stated once, as (table, event, condition, message).
 """
 
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 DESIGN = ("name", "title", "instructions", '"order"', "seed", "repeats", "pause_minutes", "reminder_minutes")
 STIMULUS = ("source_id", "method_id", "origin", "content_sha256", "code_version", "opaque_name", "file",
@@ -42,7 +44,7 @@ def rules(vendor: str) -> list[tuple[str, str, str, str, str]]:
     return found
 
 
-def create(apps, schema_editor):
+def create(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     vendor = schema_editor.connection.vendor
     for name, table, event, condition, message in rules(vendor):
         if vendor == "sqlite":
@@ -63,7 +65,7 @@ def create(apps, schema_editor):
         )
 
 
-def drop(apps, schema_editor):
+def drop(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     vendor = schema_editor.connection.vendor
     for name, table, *_ in rules(vendor):
         if vendor == "sqlite":

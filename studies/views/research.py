@@ -14,14 +14,20 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from studies import setup, stimuli
 from studies.dispatch import living_queues
-from studies.export import counted_ratings, objective_frame, ratings_frame, serialise
+from studies.export import KINDS, counted_ratings, objective_frame, ratings_frame, serialise
 from studies.forms import DesignForm, InviteForm, NameForm
 from studies.models import Rater, Study
 from studies.results import rater_progress, results_table, studies_with_counts
 
-staff_only = staff_member_required(login_url="login")
+View = Callable[..., HttpResponse]
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 TABLES = {"ratings": ratings_frame, "objective": objective_frame}
+
+
+def staff_only(view: View) -> View:
+    """Send everybody who is not logged in as staff to the login."""
+    decorated: View = staff_member_required(view, login_url="login")
+    return decorated
 
 
 @require_GET
@@ -178,7 +184,7 @@ def results(request: HttpRequest, name: str) -> HttpResponse:
 @staff_only
 def download(request: HttpRequest, name: str, table: str, kind: str) -> HttpResponse:
     study = get_object_or_404(Study, name=name)
-    response = HttpResponse(serialise(TABLES[table](study), kind=kind), content_type=CONTENT_TYPES[kind])
+    response = HttpResponse(serialise(TABLES[table](study), kind=KINDS[kind]), content_type=CONTENT_TYPES[kind])
     response["Content-Disposition"] = f'attachment; filename="{study.name}-{table}.{kind}"'
     return response
 

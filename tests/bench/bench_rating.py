@@ -153,7 +153,9 @@ def report(title: str, raters: list[Rater]) -> None:
 def serve(env: dict[str, str], port: int) -> subprocess.Popen:
     command = [sys.executable, "-m", "gunicorn", "--config", "python:mosweb.gunicorn_conf"]
     server = subprocess.Popen(
-        [*command, "--bind", f"127.0.0.1:{port}", "--log-level", "warning", "mosweb.wsgi:application"], cwd=ROOT, env=env
+        [*command, "--bind", f"127.0.0.1:{port}", "--log-level", "warning", "mosweb.wsgi:application"],
+        cwd=ROOT,
+        env=env,
     )
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

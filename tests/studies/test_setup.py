@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
@@ -66,8 +68,8 @@ def test_a_file_that_is_gone_is_a_problem():
 
 def test_versions_of_different_file_size_would_betray_the_method():
     study = make_study()
-    path = default_storage.path(Stimulus.objects.filter(method__name="hr").first().file.name)
-    with open(path, "ab") as file:
+    path = Path(default_storage.path(Stimulus.objects.filter(method__name="hr").first().file.name))
+    with path.open("ab") as file:
         file.write(b"0")
     assert "different file sizes" in setup.check(study)[0]
 

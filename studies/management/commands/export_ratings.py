@@ -4,10 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from studies.export import objective_frame, ratings_frame, serialise
+from studies.export import KINDS, objective_frame, ratings_frame, serialise
 from studies.models import Study
-
-KINDS = {".csv": "csv", ".parquet": "parquet"}
 
 
 class Command(BaseCommand):
@@ -24,14 +22,14 @@ class Command(BaseCommand):
             known = ", ".join(Study.objects.values_list("name", flat=True)) or "none yet"
             raise CommandError(f"There is no study called {study!r}. Studies: {known}.")
         for path in filter(None, (out, objective)):
-            if path.suffix not in KINDS:
+            if path.suffix[1:] not in KINDS:
                 raise CommandError(f"{path}: the ending must be .csv or .parquet.")
         ratings = ratings_frame(found)
-        write(out, serialise(ratings, kind=KINDS[out.suffix]))
+        write(out, serialise(ratings, kind=KINDS[out.suffix[1:]]))
         self.stdout.write(f"{len(ratings)} ratings -> {out}")
         if objective:
             table = objective_frame(found)
-            write(objective, serialise(table, kind=KINDS[objective.suffix]))
+            write(objective, serialise(table, kind=KINDS[objective.suffix[1:]]))
             self.stdout.write(f"{len(table)} stimuli -> {objective}")
 
 
