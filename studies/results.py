@@ -46,7 +46,8 @@ def rater_progress(study: Study) -> list[RaterProgress]:
 def results_table(study: Study) -> pd.DataFrame:
     """benchmark, method, n, mos, sd, ci_low, ci_high, psnr, ssim; methods in the paper's order.
 
-    The 95 % intervals take raters and images as samples and are cut at the ends of the scale. psnr and ssim are means over the images of the study's design, rated or not. Empty before the first rating.
+    The 95 % intervals take raters and images as samples and are cut at the ends of the scale. psnr and ssim are means
+    over the images of the study's design, rated or not. Empty before the first rating.
     """
     ratings = ratings_frame(study)
     if ratings.empty:

@@ -68,6 +68,10 @@ class Site:
                     raise RuntimeError(f"the site did not start:\n{self.log.read_text()}") from error
                 time.sleep(0.05)
 
+    @property
+    def running(self) -> bool:
+        return self._gunicorn is not None
+
     def stop(self) -> None:
         if self._gunicorn:
             self._gunicorn.terminate()
