@@ -1,4 +1,4 @@
-"""Settings of the site. Every one that a deployment may change is an environment variable, typed, with a safe default."""
+"""Settings of the site. What a deployment may change is an environment variable, typed, with a safe default."""
 
 from environs import Env
 

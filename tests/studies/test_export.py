@@ -32,8 +32,7 @@ def rate_all(study, label, *, limit=None, shift=0, **values):
 
 @pytest.fixture
 def study():
-    study = launch(make_study(calibration=make_benchmark("anchors", images=1), repeats=1))
-    return study
+    return launch(make_study(calibration=make_benchmark("anchors", images=1), repeats=1))
 
 
 def test_every_rating_is_one_row_by_the_contract(study):
