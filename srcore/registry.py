@@ -91,11 +91,8 @@ def why_unavailable(name: str) -> str:
         return f"{name} has no code of its own: import its result images from a folder"
     if method.needs_weights:
         return weights.why_missing(name)
-    if method.family == "SelfExSR":
-        if find_spec("srcore.methods.selfexsr") is None:
-            return "this version of srcore has no SelfExSR: import its result images from a folder"
-        if find_spec("numba") is None:
-            return "SelfExSR needs the package numba: pip install numba"
+    if method.family == "SelfExSR" and find_spec("numba") is None:
+        return "SelfExSR needs the package numba: pip install numba"
     return ""
 
 

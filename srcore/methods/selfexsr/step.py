@@ -27,7 +27,11 @@ class Step:
         self._biases = np.zeros((height, width, 3), np.float32)
         self._match = (self.states, self.costs, self._biases, np.zeros((height, width), np.bool_))
         self._bands = bands
-        self._run(matching.evaluate, height)
+        self.evaluate()
+
+    def evaluate(self) -> None:
+        """Set the costs and biases of the states as they are."""
+        self._run(matching.evaluate, len(self.costs))
 
     def search(self, key: int) -> None:
         """One round: random search, then propagation to the right, down, left and up. `key` is the round's seed."""
