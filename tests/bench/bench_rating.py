@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.bench.http_client import Browser
+from tests.http_client import Browser
 from tests.bench.paper_study import build, environment, manage
 from tests.conftest import ROOT
 
