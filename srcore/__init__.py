@@ -1,6 +1,7 @@
 """Super-resolution by the methods of Ledig et al. 2017: making, measuring, training. Loads no torch by itself."""
 
 from srcore.benchmark import Evaluation, evaluate, find_sources, load_source
+from srcore.errors import SrcoreError
 from srcore.images import MAX_PIXELS, ImageError, encode_png, read_image, write_image
 from srcore.methods import Output, run, upscale
 from srcore.methods.folder import FolderMatch, match_folder
@@ -30,6 +31,7 @@ __all__ = [
     "Method",
     "MethodUnavailable",
     "Output",
+    "SrcoreError",
     "UnknownMethod",
     "crop_to_multiple",
     "downscale",

@@ -10,6 +10,8 @@ from pathlib import Path
 import srcore
 from srcore.benchmark import Evaluation
 from srcore.metrics import RECIPES
+from srcore.training.recipes import RECIPES as RECIPES_TO_TRAIN
+from srcore.training.recipes import get_recipe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (srcore.ImageError, srcore.UnknownMethod, srcore.MethodUnavailable, OSError) as error:
+    except (srcore.SrcoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -56,7 +58,28 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--csv", type=Path, metavar="FILE", help="also write a row a picture to FILE")
     _add_device(evaluate)
     evaluate.set_defaults(command=_evaluate)
+    train = commands.add_parser("train", help="train a network by a recipe")
+    train.add_argument("recipe", metavar="RECIPE", help=", ".join(RECIPES_TO_TRAIN))
+    train.add_argument("--data", required=True, nargs="+", metavar="PATH", help="photographs: folders, tars, globs")
+    train.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the run")
+    train.add_argument("--updates", type=_whole, metavar="N", help="the plan (default: the recipe's)")
+    train.add_argument("--minutes", type=float, metavar="M", help="end this leg then; --resume goes on")
+    train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    train.add_argument("--batch", type=_whole, metavar="N", help="crops an update (default: the recipe's)")
+    train.add_argument("--seed", type=int, default=0, help="of weights and crops (default: 0)")
+    train.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with, instead of the recipe's")
+    train.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: $SRCORE_VGG19, or download)")
+    train.add_argument("--validate", type=Path, metavar="DIR", help="benchmark folder for PSNR and a sample picture")
+    _add_device(train)
+    train.set_defaults(command=_train)
     return parser
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return value
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +180,17 @@ def _evaluate(options: argparse.Namespace) -> None:
     for score in result.scores:
         print(f"{score.name:<24} {score.psnr:8.4f} dB  {score.ssim:.5f}")
     print(f"{'mean of ' + str(len(result.scores)):<24} {result.mean.psnr:8.4f} dB  {result.mean.ssim:.5f}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    recipe = get_recipe(options.recipe)
+    from srcore.training.loop import Options, train  # loads torch
+
+    names = ("data", "out", "updates", "minutes", "resume", "device", "seed", "batch", "start", "vgg", "validate")
+    run = train(recipe, Options(**{name: getattr(options, name) for name in names}))
+    if run.processes.is_first:
+        state = "done" if run.update == run.plan else f"at update {run.update:,} of {run.plan:,}; --resume goes on"
+        print(f"{recipe.name} is {state}: {options.out / 'generator.safetensors'}")
 
 
 def _write_csv(path: Path, result: Evaluation) -> None:

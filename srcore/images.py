@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from srcore.errors import SrcoreError
+
 MAX_PIXELS = 89_478_485
 """The most pixels a picture may have, 89 megapixels: above it Pillow itself suspects a decompression bomb."""
 
@@ -35,7 +37,7 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # EXIF orientation -> what 
 }
 
 
-class ImageError(ValueError):
+class ImageError(SrcoreError, ValueError):
     """A picture that cannot be read, written or used; the message names the file and says what to do."""
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from srcore.color_torch import luma, rgb_to_ycbcr, ycbcr_to_rgb
+from srcore.errors import SrcoreError
 from srcore.networks.generator import Generator
 from srcore.networks.srresnet import SRResNet, prepared_for_inference
 from srcore.resize_torch import imresize
@@ -23,11 +24,11 @@ _STRIP = {"cpu": 1 << 12, "cuda": 1 << 18}  # LR pixels: fits a CPU's cache, fil
 _SMALLEST_TILE = 16  # LR pixels a side, without the overlap
 
 
-class DeviceError(RuntimeError):
+class DeviceError(SrcoreError, RuntimeError):
     """The asked device is not there, or too small even for the smallest tile; the message says what to do."""
 
 
-class TimeLimitExceeded(RuntimeError):
+class TimeLimitExceeded(SrcoreError, RuntimeError):
     """The work was given up because it took longer than its limit."""
 
 

@@ -7,19 +7,20 @@ from importlib.util import find_spec
 from typing import Literal
 
 from srcore import weights
+from srcore.errors import SrcoreError
 
 Kind = Literal["upscaler", "reference", "folder"]
 Queue = Literal["cpu", "gpu"]
 
 
-class UnknownMethod(KeyError):
+class UnknownMethod(SrcoreError, KeyError):
     """No method of that name; the message lists the known ones."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
-class MethodUnavailable(RuntimeError):
+class MethodUnavailable(SrcoreError, RuntimeError):
     """The method exists but cannot run here; the message says what to do."""
 
 

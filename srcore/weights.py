@@ -11,13 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from srcore.errors import SrcoreError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 MANIFEST = "manifest.json"
 
 
-class WeightsError(RuntimeError):
+class WeightsError(SrcoreError, RuntimeError):
     """A weights file that is missing or is not what the manifest says; the message names it and what to do."""
 
 
@@ -86,15 +88,20 @@ def load(name: str, sha256: str) -> "dict[str, Tensor]":
 
 def publish(name: str, state: "dict[str, Tensor]", facts: dict[str, Any]) -> Path:
     """Write a generator's state and its manifest entry (`facts` plus file and sha256) into the folder; the file."""
+    path = folder() / f"{name}.safetensors"
+    folder().mkdir(parents=True, exist_ok=True)
+    entry = {"file": path.name, "sha256": save_state(path, state), **facts}
+    write_whole(folder() / MANIFEST, (json.dumps(manifest() | {name: entry}, indent=2) + "\n").encode())
+    return path
+
+
+def save_state(path: Path, state: "dict[str, Tensor]") -> str:
+    """Write a network's state as a safetensors file, whole or not at all; its sha256."""
     from safetensors.torch import save
 
     data = save({key: value.detach().cpu().contiguous() for key, value in state.items()})
-    path = folder() / f"{name}.safetensors"
-    folder().mkdir(parents=True, exist_ok=True)
-    entry = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), **facts}
     write_whole(path, data)
-    write_whole(folder() / MANIFEST, (json.dumps(manifest() | {name: entry}, indent=2) + "\n").encode())
-    return path
+    return hashlib.sha256(data).hexdigest()
 
 
 def write_whole(path: Path, data: bytes) -> None:

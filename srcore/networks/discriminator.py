@@ -13,7 +13,7 @@ class Discriminator(nn.Module):
         for width, stride in ((64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 2)):
             layers += [
                 nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False),
-                nn.BatchNorm2d(width),
+                nn.BatchNorm2d(width, track_running_stats=False),  # never used outside training
                 nn.LeakyReLU(0.2),
             ]
             channels = width

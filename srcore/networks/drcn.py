@@ -9,8 +9,8 @@ from srcore.networks.generator import Generator
 class DRCN(Generator):
     """Luma of the bicubic enlargement in, refined luma out, both float32 (N, 1, H, W) in [0, 1], not clamped.
 
-    256 filters in the paper; one 3x3 kernel is applied `recursions` times; each state is reconstructed by the same two layers,
-    which also see the input (skip), and the output is the weighted mean of the reconstructions.
+    One 3x3 kernel is applied `recursions` times; each state is reconstructed by the same two layers, which also see
+    the input (skip), and the output is the weighted mean of the reconstructions. The paper has 256 filters.
     """
 
     enlarges = False

@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from srcore.weights import WeightsError
+
 Layer = Literal["vgg22", "vgg54"]
 LAST_INDEX: dict[Layer, int] = {"vgg22": 8, "vgg54": 35}
 """phi_2,2 and phi_5,4 of the paper, after their ReLU, as indices of torchvision's vgg19().features."""
@@ -45,21 +47,20 @@ class VGGFeatures(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, picture: Tensor) -> Tensor:
-        features: Tensor = self.layers(((picture + 1) / 2 - self.mean) / self.std)
+        seen = ((picture + 1) / 2 - self.mean) / self.std
+        features: Tensor = self.layers(seen.to(self.layers[0].weight.dtype))
         return features
 
     def _load(self, path: Path) -> None:
         from safetensors.torch import load_file
 
         if not path.is_file():
-            raise FileNotFoundError(
-                f"{path}: no VGG-19 weights there; name a safetensors file with SRCORE_VGG19 or --vgg"
-            )
+            raise WeightsError(f"{path}: no VGG-19 weights there; name a safetensors file with SRCORE_VGG19 or --vgg")
         stored = load_file(path)
         wanted = self.layers.state_dict()
         missing = [f"features.{key}" for key in wanted if f"features.{key}" not in stored]
         if missing:
-            raise ValueError(f"{path} is no VGG-19 under torchvision's keys: {missing[0]} is not in it")
+            raise WeightsError(f"{path} is no VGG-19 under torchvision's keys: {missing[0]} is not in it")
         state = {key: stored[f"features.{key}"].float() for key in wanted}
         self.layers.load_state_dict(state, assign=True)
 

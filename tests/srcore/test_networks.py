@@ -10,6 +10,7 @@ from srcore.networks import DRCN, ESPCN, SRCNN, SRResNet, build, parameter_count
 from srcore.networks.discriminator import Discriminator
 from srcore.networks.srresnet import prepared_for_inference
 from srcore.networks.vgg import LAST_INDEX, VGGFeatures
+from srcore.weights import WeightsError
 
 NETWORKS = {
     "srcnn": SRCNN,
@@ -167,8 +168,8 @@ def test_vgg_sees_rgb_0_to_255_minus_the_means_of_its_authors(vgg_file):
 def test_a_file_that_is_no_vgg_is_refused(tmp_path):
     from safetensors.torch import save_file
 
-    with pytest.raises(FileNotFoundError, match="SRCORE_VGG19"):
+    with pytest.raises(WeightsError, match="SRCORE_VGG19"):
         VGGFeatures("vgg22", tmp_path / "none.safetensors")
     save_file({"features.0.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "x.safetensors")
-    with pytest.raises(ValueError, match=r"features\.0\.bias is not in it"):
+    with pytest.raises(WeightsError, match=r"features\.0\.bias is not in it"):
         VGGFeatures("vgg22", tmp_path / "x.safetensors")

@@ -1,0 +1,82 @@
+"""More than one process: batch normalisation over all of them, and who they are."""
+
+import os
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+class Processes(NamedTuple):
+    """This process among those that torchrun started."""
+
+    rank: int = 0
+    world: int = 1
+    local_rank: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that writes files and talks."""
+        return self.rank == 0
+
+
+def join_processes(device: torch.device) -> Processes:
+    """Join the others if torchrun started this process (it sets RANK and WORLD_SIZE); else be alone."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        return Processes()
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return Processes(distributed.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def agree(flag: bool, device: torch.device) -> bool:
+    """Whether any process says yes."""
+    if not distributed.is_initialized():
+        return flag
+    votes = torch.tensor([float(flag)], device=device)
+    distributed.all_reduce(votes, op=distributed.ReduceOp.MAX)
+    return bool(votes.item())
+
+
+class SyncedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation with the statistics of all processes' batches, which are of one size.
+
+    torch.nn.SyncBatchNorm does this on GPUs only; this one also runs with gloo on a CPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        values = x.float()
+        moments = torch.stack([values.mean(dim=(0, 2, 3)), (values * values).mean(dim=(0, 2, 3))])
+        mean, square = all_reduce(moments) / distributed.get_world_size()  # type: ignore[no-untyped-call]
+        variance = square - mean * mean
+        if self.track_running_stats:
+            self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1] * distributed.get_world_size())
+        scale = (variance + self.eps).rsqrt() * self.weight
+        shift = self.bias - mean * scale
+        return values.mul(scale.view(1, -1, 1, 1)).add(shift.view(1, -1, 1, 1)).to(x.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        momentum = self.momentum or 0.1
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            self.running_mean.lerp_(mean, momentum)
+            self.running_var.lerp_(variance * count / (count - 1), momentum)
+            self.num_batches_tracked += 1
+
+
+def synchronise(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network with batch normalisation over all processes."""
+    if device.type == "cuda":
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return converted
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is nn.BatchNorm2d:
+                synced = SyncedBatchNorm2d(child.num_features, track_running_stats=child.track_running_stats)
+                synced.load_state_dict(child.state_dict())
+                setattr(module, name, synced)
+    return network

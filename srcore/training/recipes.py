@@ -1,0 +1,152 @@
+"""What each network is trained with. A dataclass a recipe; every deviation from its paper is named."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from srcore.errors import SrcoreError
+
+Content = Literal["mse", "vgg22", "vgg54"]
+
+
+class UnknownRecipe(SrcoreError, ValueError):
+    """No recipe of that name; the message lists the known ones."""
+
+
+class Rate(NamedTuple):
+    """A piece of the learning-rate schedule: until this fraction of the plan it goes geometrically, first to last."""
+
+    until: float
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a method's generator is trained.
+
+    `updates` is the plan; the schedule follows the fraction of the plan done, so another number of updates scales
+    it. Crops are `lr_size` LR pixels a side and 4 times that in HR. The loss is the content loss (mean squared error
+    on pixels, or on VGG features divided by 12.75), plus `adversarial` times -log D(G), plus `total_variation` times
+    the sum of absolute differences between neighbours. `start` names the method whose weights are the beginning.
+    """
+
+    name: str
+    updates: int
+    rates: tuple[Rate, ...]
+    batch: int = 16
+    lr_size: int = 24
+    content: Content = "mse"
+    adversarial: float = 0.0
+    total_variation: float = 0.0
+    weight_decay: float = 0.0
+    last_layer: float = 1.0  # factor on the learning rate of the last layer
+    half: bool = True  # bfloat16 on a GPU; networks with few channels gain nothing from it
+    start: str | None = None
+    paper: str
+    deviations: tuple[str, ...]
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate after this fraction (0 to 1) of the plan."""
+        begin = 0.0
+        for piece in self.rates:
+            if fraction < piece.until:
+                return float(piece.first * (piece.last / piece.first) ** ((fraction - begin) / (piece.until - begin)))
+            begin = piece.until
+        return self.rates[-1].last
+
+
+def _constant(*rates: float) -> tuple[Rate, ...]:
+    """Equal parts of the plan at these rates."""
+    return tuple(Rate((i + 1) / len(rates), rate, rate) for i, rate in enumerate(rates))
+
+
+_LEDIG = "Ledig et al., CVPR 2017, section 3.2"
+_COMMON = (
+    "training photographs: those given, not 350,000 of ImageNet",
+    "crops are turned and mirrored at random",
+    "HR crops are cut after their LR image was made, so that LR has no border effects",
+)
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="srcnn",
+            updates=300_000,
+            rates=_constant(1e-4),
+            batch=64,
+            lr_size=9,
+            last_layer=0.1,
+            half=False,
+            paper="Dong et al., ECCV 2014, sections 3.3 and 4.1",
+            deviations=(
+                *_COMMON,
+                "Adam, not stochastic gradient descent with momentum",
+                "crops of 36 HR pixels, a multiple of 4, not 33",
+                "borders are replicated in training as in the test, where the paper trains without padding",
+                "300,000 updates; the paper trains to convergence",
+            ),
+        ),
+        Recipe(
+            name="espcn",
+            updates=200_000,
+            rates=(Rate(1.0, 1e-3, 1e-5),),
+            lr_size=17,
+            half=False,
+            paper="Shi et al., CVPR 2016, section 3.2",
+            deviations=(
+                *_COMMON,
+                "Adam; the learning rate falls from 1e-3 to 1e-5 geometrically, where the paper lowers it by the loss",
+                "200,000 updates of 16 crops; the paper stops after 100 epochs without progress",
+            ),
+        ),
+        Recipe(
+            name="drcn",
+            updates=50_000,
+            rates=_constant(1e-4),
+            batch=64,
+            lr_size=11,
+            weight_decay=1e-4,
+            paper="Kim et al., CVPR 2016, section 5",
+            deviations=(
+                *_COMMON,
+                "Adam at 1e-4, not momentum 0.9 at 0.01 divided by 10 when the loss stalls",
+                "crops of 44 HR pixels, a multiple of 4, not 41",
+                "alpha, the weight of the intermediate losses, falls from 1 to 0 in a straight line",
+                "50,000 updates",
+            ),
+        ),
+        Recipe(name="srresnet-mse", updates=1_000_000, rates=_constant(1e-4), paper=_LEDIG, deviations=_COMMON),
+        Recipe(
+            name="srresnet-vgg22",
+            updates=200_000,
+            rates=_constant(1e-4, 1e-5),
+            content="vgg22",
+            total_variation=2e-8,
+            start="srresnet-mse",
+            paper=_LEDIG,
+            deviations=(*_COMMON, "starts from srresnet-mse; 100,000 updates at 1e-4, then 100,000 at 1e-5"),
+        ),
+        *(
+            Recipe(
+                name=f"srgan-{content}",
+                updates=200_000,
+                rates=_constant(1e-4, 1e-5),
+                content=content,
+                adversarial=1e-3,
+                start="srresnet-mse",
+                paper=_LEDIG,
+                deviations=_COMMON,
+            )
+            for content in ("mse", "vgg22", "vgg54")
+        ),
+    )
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """The recipe of that name. Raises UnknownRecipe."""
+    if name not in RECIPES:
+        raise UnknownRecipe(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,287 @@
+"""One update of a recipe, on whatever device, alone or among other processes."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from srcore.color_torch import luma
+from srcore.networks import build
+from srcore.networks.discriminator import Discriminator
+from srcore.networks.drcn import DRCN
+from srcore.networks.generator import Generator
+from srcore.networks.vgg import VGGFeatures
+from srcore.resize_torch import imresize
+from srcore.training import losses
+from srcore.training.data import Batch, Crops
+from srcore.training.parallel import Processes, synchronise
+from srcore.training.recipes import Recipe
+
+_WARM_UP = 12  # eager updates before a CUDA graph is captured, all of them real ones
+_NEVER = 2**62
+
+LR_MARGIN = {True: 0, False: 2}
+"""LR pixels that a crop needs around it, by whether the network enlarges: the bicubic enlargement sees two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """What makes an update fast, each of it without changing what is computed but for rounding."""
+
+    channels_last: bool = True
+    half: bool = True  # bfloat16 where the recipe allows it, on a GPU only
+    fused: bool = True  # the optimiser in one kernel, on a GPU only
+    compiled: bool = True  # torch.compile, on a GPU only
+    graph: bool = True  # the whole update as one CUDA graph
+
+    @classmethod
+    def plain(cls) -> "Speed":
+        """The eager float32 loop that everything is measured against."""
+        return cls(channels_last=False, half=False, fused=False, compiled=False, graph=False)
+
+
+class Trainer:
+    """A recipe's networks and optimisers, moved by one update at a time.
+
+    After `update(n)`, `losses` holds the update's losses as tensors on the device; `first_bad` is the first update
+    whose losses were not finite (or a number beyond all updates).
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        plan: int,
+        device: torch.device,
+        seed: int = 0,
+        vgg: Path | None = None,
+        generator: Generator | None = None,
+        processes: Processes | None = None,
+        speed: Speed | None = None,
+    ) -> None:
+        self.recipe, self.plan, self.device = recipe, plan, device
+        self.processes, self.speed = processes or Processes(), speed or Speed()
+        self.on_gpu = device.type == "cuda"
+        self._captures = self.on_gpu and self.speed.graph and self.processes.world == 1
+        torch.manual_seed(seed)
+        self.generator = self._placed(generator or build(recipe.name))
+        self.discriminator: nn.Module | None = None
+        if recipe.adversarial:
+            self.discriminator = self._placed(Discriminator(4 * recipe.lr_size))
+        self.vgg: VGGFeatures | None = None
+        if recipe.content != "mse":
+            self.vgg = self._placed(VGGFeatures(recipe.content, vgg))
+        if self.vgg is not None and self.on_gpu and self.speed.half:
+            self.vgg.layers.to(torch.bfloat16)
+        self.optimisers = [self._optimiser(self._groups())]
+        if self.discriminator is not None:
+            self.optimisers.append(self._optimiser([{"params": list(self.discriminator.parameters())}]))
+        self.losses: dict[str, Tensor] = {}
+        self.first_bad = torch.full((), _NEVER, dtype=torch.int64, device=device)
+        self._number = torch.zeros((), dtype=torch.int64, device=device)
+        self._alpha = torch.ones((), device=device)
+        self._generate = self._wrapped(self.generator)
+        self._judge = self._wrapped(self.discriminator)
+        self._features = self._compiled(self.vgg)
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._graph_of, self._eager_updates = 0, 0
+        self._places = torch.empty(0)
+
+    def update(self, number: int, crops: Crops) -> None:
+        """Make update `number` (from 0) with that update's crops."""
+        self._set_schedule(number)
+        places = crops.places(number)
+        if not self._captures:
+            self._step(crops.cut(places))
+            return
+        if self._graph is not None and self._graph_of == crops.shard.pixels.data_ptr():
+            self._places.copy_(places)
+            self._graph.replay()
+        elif self._eager_updates < _WARM_UP:
+            self._eager_updates += 1
+            self._on_side_stream(lambda: self._step(crops.cut(places)))
+        else:
+            self._capture(crops, places)
+            self._graph.replay()  # type: ignore[union-attr]
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next updates depend on, besides the crops."""
+        return {
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict() if self.discriminator is not None else {},
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over a state. Raises RuntimeError if it is another network's."""
+        self.generator.load_state_dict(state["generator"])
+        if self.discriminator is not None:
+            self.discriminator.load_state_dict(state["discriminator"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            own = [{k: v for k, v in group.items() if k != "params"} for group in optimiser.param_groups]
+            groups = [group | options for group, options in zip(saved["param_groups"], own, strict=True)]
+            optimiser.load_state_dict({"state": saved["state"], "param_groups": groups})  # on this device's terms
+
+    def is_finite(self) -> bool:
+        """Whether all parameters are finite numbers."""
+        networks = [self.generator, *([self.discriminator] if self.discriminator is not None else [])]
+        return all(bool(torch.isfinite(p).all()) for network in networks for p in network.parameters())
+
+    def _step(self, batch: Batch) -> None:
+        lr, hr = self._prepared(batch)
+        with self._autocast():
+            generated: Tensor | tuple[Tensor, Tensor] = self._generate(lr)
+        now: dict[str, Tensor] = {}
+        if isinstance(generated, tuple):  # DRCN: every recursion's output, and their mean
+            now["content"] = losses.recursive_supervision(*generated, hr, self._alpha)
+        else:
+            now["content"] = self._content(generated, hr)
+            if self.recipe.total_variation:
+                now["variation"] = losses.total_variation(generated)
+            if self.discriminator is not None:
+                now["discriminator"] = self._move_discriminator(hr, generated.detach())
+                now["adversarial"] = self._fooling(generated)
+        weights = {"variation": self.recipe.total_variation, "adversarial": self.recipe.adversarial}
+        total = now["content"] + sum(weight * now[name] for name, weight in weights.items() if name in now)
+        self.optimisers[0].zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimisers[0].step()
+        self._note(now | {"generator": total})
+
+    def _move_discriminator(self, hr: Tensor, sr: Tensor) -> Tensor:
+        """k = 1 step of the discriminator on this update's pictures, before the generator's (section 2.1)."""
+        optimiser = self.optimisers[1]
+        with self._autocast():
+            real, fake = self._judge(hr), self._judge(sr)
+        loss = losses.discriminator(real, fake)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        return loss.detach()
+
+    def _fooling(self, sr: Tensor) -> Tensor:
+        """-log D(G): a gradient for the generator alone."""
+        network: Any = self.discriminator
+        network.requires_grad_(False)
+        judge = network if self.processes.world > 1 else self._judge  # nothing of it is averaged over processes
+        with self._autocast():
+            logits = judge(sr)
+        network.requires_grad_(True)
+        return losses.adversarial(logits)
+
+    def _content(self, sr: Tensor, hr: Tensor) -> Tensor:
+        if self.vgg is None:
+            return losses.mean_squared_error(sr, hr)
+        with torch.no_grad():
+            wanted = self._features(hr)
+        return losses.content_of_features(self._features(sr.float()), wanted)
+
+    def _prepared(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the network takes and what it should give."""
+        if self.generator.colour == "rgb":
+            lr, hr = batch.lr, batch.hr * 2 - 1
+        elif self.generator.enlarges:
+            lr, hr = luma(batch.lr), luma(batch.hr)
+        else:
+            edge = 4 * LR_MARGIN[False]
+            lr, hr = imresize(luma(batch.lr), 4)[:, :, edge:-edge, edge:-edge], luma(batch.hr)
+        layout = torch.channels_last if self.speed.channels_last else torch.contiguous_format
+        return lr.contiguous(memory_format=layout), hr.contiguous(memory_format=layout)
+
+    def _note(self, now: dict[str, Tensor]) -> None:
+        """Keep the losses, in the same tensors each time so that a CUDA graph can write them."""
+        bad = torch.zeros((), dtype=torch.bool, device=self.device)
+        for name, value in now.items():
+            bad = bad | ~torch.isfinite(value.detach())
+            self.losses.setdefault(name, torch.zeros((), device=self.device)).copy_(value.detach())
+        self.first_bad.copy_(torch.where(bad, torch.minimum(self.first_bad, self._number), self.first_bad))
+
+    def _set_schedule(self, number: int) -> None:
+        fraction = number / self.plan
+        self._number.fill_(number)
+        self._alpha.fill_(1 - fraction)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                rate = self.recipe.rate(fraction) * group["factor"]
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """The generator's parameters; those of the last layer apart if their rate is another."""
+        if self.recipe.last_layer == 1:
+            return [{"params": list(self.generator.parameters())}]
+        *_, last = (module for module in self.generator.modules() if isinstance(module, nn.Conv2d))
+        own = set(map(id, last.parameters()))
+        others = [parameter for parameter in self.generator.parameters() if id(parameter) not in own]
+        return [{"params": others}, {"params": list(last.parameters()), "factor": self.recipe.last_layer}]
+
+    def _optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Adam:
+        groups = [{"factor": 1.0} | group for group in groups]
+        rate = self.recipe.rates[0].first
+        return torch.optim.Adam(
+            groups,
+            lr=torch.tensor(rate, device=self.device) if self._captures else rate,
+            betas=(0.9, 0.999),
+            weight_decay=self.recipe.weight_decay,
+            fused=(self.on_gpu and self.speed.fused) or None,
+            capturable=self._captures,
+        )
+
+    def _placed(self, network: Any) -> Any:
+        if self.processes.world > 1:
+            network = synchronise(network, self.device)
+        layout = torch.channels_last if self.speed.channels_last else torch.contiguous_format
+        return network.to(self.device, memory_format=layout)
+
+    def _wrapped(self, network: nn.Module | None) -> Any:
+        """For the forward pass that is trained: compiled, or averaging its gradients over all processes."""
+        outer = _Predictions(network) if isinstance(network, DRCN) else network
+        if outer is None or self.processes.world == 1:
+            return self._compiled(outer)
+        devices = [self.device] if self.on_gpu else None
+        return DistributedDataParallel(outer, device_ids=devices, broadcast_buffers=False)
+
+    def _compiled(self, network: nn.Module | None) -> Any:
+        return torch.compile(network) if network is not None and self.on_gpu and self.speed.compiled else network
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.on_gpu and self.speed.half and self.recipe.half:
+            return torch.autocast("cuda", torch.bfloat16)
+        return nullcontext()
+
+    def _on_side_stream(self, work: Any) -> None:
+        """What comes before a capture must not run on the default stream (torch's notes on CUDA graphs)."""
+        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(stream):
+            work()
+        torch.cuda.current_stream(self.device).wait_stream(stream)
+
+    def _capture(self, crops: Crops, places: Tensor) -> None:
+        """Record an update, from the crops' places on; recording executes nothing."""
+        self._graph = None  # frees the memory of the one before
+        self._places = places.clone()
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        torch.cuda.synchronize(self.device)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._step(crops.cut(self._places))
+        self._graph, self._graph_of = graph, crops.shard.pixels.data_ptr()
+
+
+class _Predictions(nn.Module):
+    """DRCN's training output through `forward`, which is what wrappers call."""
+
+    def __init__(self, network: DRCN) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, luma: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.predictions(luma)
