@@ -181,7 +181,8 @@ def family_asterisks(
                 better = np.r_[as_a["mean_difference"] > 0, as_b["mean_difference"] < 0]
                 if len(p):
                     rows.append((benchmark, family, method, p.max(), bool(better.all() and (p < alpha).all())))
-    return pd.DataFrame(rows, columns=["benchmark", "family", "method", "p_max", "asterisk"])
+    # Without any row the column would be no mask.
+    return pd.DataFrame(rows, columns=["benchmark", "family", "method", "p_max", "asterisk"]).astype({"asterisk": bool})
 
 
 def friedman(ratings: pd.DataFrame, *, unit: Unit = "rater_x_image") -> pd.DataFrame:

@@ -10,3 +10,12 @@ def render_stimulus(stimulus: int) -> None:
     from studies.generation import render
 
     render(stimulus)
+
+
+@shared_task
+def make_report(report: int) -> None:
+    """Write this report if it is still wanted."""
+    # As above: figures need matplotlib, which the web process does without.
+    from studies.reporting import make
+
+    make(report)

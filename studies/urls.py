@@ -33,6 +33,8 @@ research_patterns = [
     path("studies/<slug:name>/raters/", research.raters, name="raters"),
     path("studies/<slug:name>/raters/<int:pk>/revoke/", research.revoke, name="rater-revoke"),
     path("studies/<slug:name>/results/", research.results, name="results"),
+    path("studies/<slug:name>/report/", research.order_report, name="report-order"),
+    path("studies/<slug:name>/report/<int:pk>.zip", research.report, name="report"),
     re_path(
         r"^studies/(?P<name>[-\w]+)/(?P<table>ratings|objective)\.(?P<kind>csv|parquet)$",
         research.download,

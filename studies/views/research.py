@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +16,8 @@ from studies import setup, stimuli
 from studies.dispatch import living_queues
 from studies.export import KINDS, counted_ratings, objective_frame, ratings_frame, serialise
 from studies.forms import DesignForm, InviteForm, NameForm
-from studies.models import Rater, Study
+from studies.models import Rater, Report, Study
+from studies.reports import request_report
 from studies.results import rater_progress, results_table, studies_with_counts
 
 View = Callable[..., HttpResponse]
@@ -177,7 +178,23 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
 def results(request: HttpRequest, name: str) -> HttpResponse:
     study = get_object_or_404(Study, name=name)
     rows = results_table(study).to_dict("records")
-    return render(request, "studies/research/results.html", {"study": study, "rows": rows})
+    context = {"study": study, "rows": rows, "reports": study.reports.all()[:10]}
+    return render(request, "studies/research/results.html", context)
+
+
+@require_POST
+@staff_only
+def order_report(request: HttpRequest, name: str) -> HttpResponse:
+    request_report(get_object_or_404(Study, name=name))
+    return redirect("results", name)
+
+
+@require_GET
+@staff_only
+def report(request: HttpRequest, name: str, pk: int) -> FileResponse:
+    found = get_object_or_404(Report, study__name=name, pk=pk, state=Report.State.DONE)
+    file_name = f"{name}-report-{found.requested_at:%Y%m%d-%H%M%S}.zip"
+    return FileResponse(found.file.open("rb"), as_attachment=True, filename=file_name)
 
 
 @require_GET

@@ -1,0 +1,110 @@
+import io
+import json
+import zipfile
+
+import pytest
+from celery import current_app
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from studies.models import Report
+from studies.reporting import make
+from tests.studies.factories import launch, make_benchmark, make_rater, make_study
+from tests.studies.test_export import rate_all
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db]
+NAME = {"name": "study"}
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(User.objects.create_user("staff", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def study():
+    return launch(make_study(calibration=make_benchmark("anchors", images=1)))
+
+
+def test_a_report_is_a_zip_with_the_page_tables_figures_and_summary(study, staff):
+    for number in range(3):
+        rate_all(study, f"rater{number}", shift=number % 2)
+    report = Report.objects.create(study=study)
+    make(report.pk)
+    response = staff.get(reverse("report", kwargs=NAME | {"pk": report.pk}))
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content)))
+    names = set(archive.namelist())
+    assert {
+        "study-report/report.html",
+        "study-report/summary.json",
+        "study-report/figures/score_distributions.svg",
+    } <= names
+    mos = {row["method"]: row["mos"] for row in json.loads(archive.read("study-report/summary.json"))["mos"]}
+    # hr: 5, 4, 5 on both images.
+    assert mos["hr"] == pytest.approx(14 / 3)
+    assert "report of 18 ratings" in staff.get(reverse("results", kwargs=NAME)).content.decode()
+
+
+def test_the_same_ratings_give_the_same_bytes(study):
+    rate_all(study, "anna")
+    rate_all(study, "berta", shift=1)
+    made = []
+    for _ in range(2):
+        report = Report.objects.create(study=study)
+        make(report.pk)
+        report.refresh_from_db()
+        with report.file.open() as file:
+            made.append(file.read())
+    assert made[0] == made[1]
+
+
+def test_without_ratings_a_report_says_why_there_is_none(study):
+    make_rater(study)
+    report = Report.objects.create(study=study)
+    make(report.pk)
+    report.refresh_from_db()
+    assert (report.state, report.error) == ("failed", "the ratings table has no rows")
+
+
+def test_a_report_that_is_done_is_not_made_again(study):
+    rate_all(study, "anna")
+    report = Report.objects.create(study=study)
+    make(report.pk)
+    rate_all(study, "berta")
+    make(report.pk)
+    report.refresh_from_db()
+    assert report.ratings == 6
+
+
+def test_a_broker_that_is_away_does_not_break_the_page(study, staff, django_capture_on_commit_callbacks):
+    rate_all(study, "anna")
+    with django_capture_on_commit_callbacks(execute=True):
+        assert staff.post(reverse("report-order", kwargs=NAME)).status_code == 302
+    assert "The workers cannot be reached now" in staff.get(reverse("results", kwargs=NAME)).content.decode()
+
+
+def test_asking_sends_one_message_for_the_report(study, staff, broker, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        staff.post(reverse("report-order", kwargs=NAME))
+    with current_app.connection_for_read() as connection:
+        message = current_app.amqp.queues["default"](connection.default_channel).get(no_ack=True)
+    assert message.payload[0] == [Report.objects.get().pk]
+    assert message.headers["task"] == "studies.tasks.make_report"
+
+
+def test_strangers_get_no_report(study, client):
+    report = Report.objects.create(study=study)
+    for answer in (
+        client.get(reverse("report", kwargs=NAME | {"pk": report.pk})),
+        client.post(reverse("report-order", kwargs=NAME)),
+    ):
+        assert answer["Location"].startswith(reverse("login"))
+    assert Report.objects.count() == 1
+
+
+def test_a_report_of_another_study_or_not_yet_made_is_not_found(study, staff):
+    report = Report.objects.create(study=study)
+    assert staff.get(reverse("report", kwargs=NAME | {"pk": report.pk})).status_code == 404
+    make_study(name="other", benchmarks=[make_benchmark("b")])
+    assert staff.get(reverse("report", kwargs={"name": "other", "pk": report.pk})).status_code == 404
