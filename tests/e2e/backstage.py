@@ -10,6 +10,7 @@ from django.utils import timezone
 from srcore.images import read_image
 from studies import setup
 from studies.models import Rater, Rating, Session, Study, Trial
+from tests import blindness
 from tests.studies import factories
 
 
@@ -67,3 +68,12 @@ def close_study(rater: int) -> None:
 
 def finished(rater: int) -> bool:
     return Session.objects.filter(rater=rater, finished_at__isnull=False).exists()
+
+
+def invite_to_telling_study() -> Invitation:
+    rater = blindness.study_with_telling_names()
+    return Invitation(path=f"/i/{rater.token}/", rater=rater.pk)
+
+
+def leaks_in(received: list[blindness.Received], rater: int) -> list[str]:
+    return blindness.leaks(received, blindness.secrets_of(Rater.objects.get(pk=rater)))

@@ -1,0 +1,73 @@
+"""From a key press to the next image painted, in Chromium: `python -m tests.bench.bench_keypress`.
+
+200 trials with images of about BSD100's size. Measured in the page, from the key event's time stamp to the moment after the
+frame that shows the next image was painted; once at a rater's pace, once pressing as soon as an image is there.
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import sync_playwright
+
+from tests.e2e import backstage
+from tests.e2e.rater import arrive, see
+from tests.e2e.site import Site
+
+MEASURE = """() => {
+  window.times = [];
+  let pressed = null;
+  window.addEventListener("keydown", (event) => (pressed = event.timeStamp), { capture: true });
+  new MutationObserver(() => {
+    if (pressed === null || !document.getElementById("stage").dataset.painted) return;
+    window.times.push(performance.now() - pressed);
+    pressed = null;
+  }).observe(document.getElementById("stage"), { attributeFilter: ["data-painted"] });
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--think-ms", type=int, default=300)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site(Path(folder))
+        site.start()
+        try:
+            for name, think in (("at a rater's pace", options.think_ms), ("without thinking", 0)):
+                times = measure(site, trials=options.trials, think=think)
+                p50, p95, worst = np.percentile(times, [50, 95, 100])
+                print(f"{name}: key press to next image, {len(times)} trials: ", end="")
+                print(f"p50 {p50:.1f} ms, p95 {p95:.1f} ms, longest {worst:.1f} ms")
+        finally:
+            site.close()
+
+
+def measure(site: Site, *, trials: int, think: int) -> list[float]:
+    # Three methods, every image twice.
+    images = trials // 6 + 1
+    invitation = site.backstage(
+        backstage.invite_to_new_study, images=images, height=280, width=480, repeats=3 * images, order="random"
+    )
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = arrive(chromium.new_context(viewport={"width": 1280, "height": 800}), site.url, invitation.path)
+        see(page, 3)
+        page.evaluate(MEASURE)
+        for position in range(3, trials + 3):
+            see(page, position)
+            page.wait_for_timeout(think)
+            page.keyboard.press("3")
+        see(page, trials + 3)
+        times: list[float] = page.evaluate("window.times")
+        chromium.close()
+    return times
+
+
+if __name__ == "__main__":
+    main()
