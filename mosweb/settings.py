@@ -78,7 +78,7 @@ STORAGES = {
         "BACKEND": env.str("MOSWEB_IMAGE_STORAGE", "studies.storage.AtomicFileSystemStorage"),
         "OPTIONS": env.json("MOSWEB_IMAGE_STORAGE_OPTIONS", {}),
     },
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "mosweb.static_storage.HashedFiles"},
 }
 MEDIA_ROOT = VAR_DIR / "images"
 STATIC_ROOT = VAR_DIR / "static"

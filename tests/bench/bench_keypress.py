@@ -1,7 +1,7 @@
 """From a key press to the next image painted, in Chromium: `python -m tests.bench.bench_keypress`.
 
-200 trials with images of about BSD100's size. Measured in the page, from the key event's time stamp to the moment after the
-frame that shows the next image was painted; once at a rater's pace, once pressing as soon as an image is there.
+200 trials with images of about BSD100's size. Measured in the page, from the key event's time stamp to the
+moment after the frame that shows the next image was painted; once at a rater's pace, once as fast as images come.
 """
 
 import argparse
