@@ -3,7 +3,7 @@
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class HashedFiles(CompressedManifestStaticFilesStorage):
-    """Names carry a hash of the content, in the imports between scripts too: after an upgrade no page mixes versions."""
+class HashedFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # comes without types
+    """Names carry a hash of the content, also in the imports between scripts: no page mixes two versions."""
 
     support_js_module_import_aggregation = True
