@@ -14,6 +14,7 @@ from analysis.schema import STIMULUS, metric_columns
 DRAWS = 200
 MIN_STIMULI = 6  # four parameters and something left over
 LEVENBERG_STEPS = 60
+SETTLED = 1e-10  # relative change of the squared error at which a fit has ended
 STATISTICS = ("plcc", "srocc", "krocc", "rmse")
 
 
@@ -99,33 +100,36 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, start: np.
     parameters = np.tile(start, (len(y), 1)).astype(np.float64)
     damping = np.full(len(y), 1e-2)
     error = _errors(x, y, weight, parameters)
+    active = np.arange(len(y))
     for _ in range(LEVENBERG_STEPS):
-        jacobian, residual = _jacobian(x, y, parameters)
-        weighted = jacobian * weight[:, :, None]
-        normal = np.swapaxes(jacobian, 1, 2) @ weighted
-        gradient = (np.swapaxes(weighted, 1, 2) @ residual[:, :, None])[..., 0]
-        scale = np.einsum("fii->fi", normal) + 1e-9  # keeps a flat direction solvable
-        step = np.linalg.solve(normal + (damping[:, None] * scale)[:, :, None] * np.eye(4), gradient[..., None])[..., 0]
-        trial = parameters + step
-        trial[:, 3] = np.where(np.abs(trial[:, 3]) < 1e-3 * spread, parameters[:, 3], trial[:, 3])
-        trial_error = _errors(x, y, weight, trial)
-        better = trial_error <= error
-        settled = np.abs(error - trial_error) <= 1e-12 * (error + 1e-12)
-        parameters[better], error = trial[better], np.minimum(error, trial_error)
-        damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-12, 1e12)
-        if (settled & better | (damping >= 1e12)).all():
+        here, wanted, w = parameters[active], y[active], weight[active]
+        trial = here + _step(x, wanted, w, here, damping[active])
+        trial[:, 3] = np.where(np.abs(trial[:, 3]) < 1e-3 * spread, here[:, 3], trial[:, 3])  # no step function
+        trial_error = _errors(x, wanted, w, trial)
+        better = trial_error <= error[active]
+        settled = np.abs(error[active] - trial_error) <= SETTLED * error[active] + 1e-12
+        parameters[active[better]] = trial[better]
+        error[active[better]] = trial_error[better]
+        damping[active] *= np.where(better, 0.2, 5.0)
+        active = active[~(settled & better) & (damping[active] < 1e12)]
+        if not len(active):
             break
     return parameters
 
 
-def _errors(x: np.ndarray, y: np.ndarray, weight: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    return np.asarray((weight * (y - logistic(x, parameters)) ** 2).sum(axis=1))
-
-
-def _jacobian(x: np.ndarray, y: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives of the logistic in its parameters (fits, n, 4), and the residuals (fits, n)."""
+def _step(x: np.ndarray, y: np.ndarray, weight: np.ndarray, parameters: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    """Levenberg-Marquardt step of each fit, (fits, 4), with Marquardt's scaled damping."""
     b1, b2, b3, b4 = (parameters[:, index, None] for index in range(4))
     level = special.expit((x - b3) / b4)
     slope = (b1 - b2) * level * (1 - level) / b4
-    jacobian = np.stack([level, 1 - level, -slope, -slope * (x - b3) / b4], axis=-1)
-    return jacobian, y - (b2 + (b1 - b2) * level)
+    jacobian = np.stack([level, 1 - level, -slope, -slope * (x - b3) / b4], axis=1)  # (fits, 4, n)
+    weighted = jacobian * weight[:, None, :]
+    normal = weighted @ np.swapaxes(jacobian, 1, 2)
+    gradient = weighted @ (y - (b2 + (b1 - b2) * level))[:, :, None]
+    scale = np.maximum(np.einsum("fii->fi", normal), 1e-9)  # keeps a flat direction solvable
+    damped = normal + (np.maximum(damping, 1e-9)[:, None] * scale)[:, :, None] * np.eye(4)
+    return np.asarray(np.linalg.solve(damped, gradient)[..., 0])
+
+
+def _errors(x: np.ndarray, y: np.ndarray, weight: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    return np.asarray((weight * (y - logistic(x, parameters)) ** 2).sum(axis=1))

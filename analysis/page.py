@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from analysis.report import Options
 
 MOST_ROWS = 200  # a longer table is in its CSV file only
-_INTEGERS = {"n", "score", "count", "n_pairs", "n_zero", "n_blocks", "n_methods", "df", "n_raters", "n_stimuli"}
 _CAPTIONS = {
     "score_distributions": "Distribution of the scores, the mean as a red diamond (figure 5 of the paper).",
     "mos": "Mean opinion scores with 95 % intervals, cut at the ends of the scale.",
@@ -93,7 +92,7 @@ def paper_tables(results: Results) -> dict[str, tuple[pd.DataFrame, str]]:
     found = {}
     losses = tables.table_1(long)
     if losses is not None:
-        caption = "Losses of SRResNet and SRGAN. * MOS significantly higher (p < 0.05) than with the other losses of the family."
+        caption = "Losses. * MOS significantly higher (p < 0.05) than with the other losses of the family."
         found["table_1"] = (losses, tables.latex(losses, long, caption=caption))
     compared = tables.table_2(long)
     found["table_2"] = (compared, tables.latex(compared, long, caption="Methods compared; the best is bold."))
@@ -167,18 +166,17 @@ def _counts(results: Results) -> dict[str, int]:
     }
 
 
-def cell(value: object, column: str) -> str:
+def cell(value: Any, column: str) -> str:
     """A number as the page prints it: three decimals, small p values as an inequality, NaN as a dash."""
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)) or (
-        column in _INTEGERS and isinstance(value, float) and value.is_integer()
-    ):
-        return f"{int(value)}"  # type: ignore[call-overload]
+    if isinstance(value, (int, np.integer)):
+        return f"{value}"
     if not isinstance(value, (float, np.floating)):
         return str(value)
-    if np.isnan(value):
+    number = float(value)
+    if np.isnan(number):
         return "–"
-    if (column == "p" or column.startswith("p_")) and value < 0.001:
+    if (column == "p" or column.startswith("p_")) and number < 0.001:
         return "< 0.001"
-    return f"{value:.3f}" if abs(value) < 1e4 else f"{value:.0f}"
+    return f"{number:.3f}" if abs(number) < 1e4 else f"{number:.0f}"

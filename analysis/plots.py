@@ -44,6 +44,7 @@ def svg(figure: Figure) -> bytes:
     """The figure as SVG, without a date."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
+    figure.set_layout_engine("none")  # laid out once: saving again as PNG need not measure every label anew
     return buffer.getvalue()
 
 

@@ -130,7 +130,7 @@ def _exclude(ratings: pd.DataFrame, raters: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _rejected(table: pd.DataFrame) -> list[str]:
-    return table.loc[table["rejected"], "rater"].tolist()
+    return list(table.loc[table["rejected"], "rater"])
 
 
 def _is_simulated(ratings: pd.DataFrame) -> bool:

@@ -126,6 +126,7 @@ def simulate_panel(
     width = len(str(n_raters))
     names = np.array([f"simulated_{number:0{width}d}" for number in range(1, n_raters + 1)])
     table = pd.DataFrame({"rater": np.repeat(names, count), "position": position.ravel()})
-    for column in STIMULUS:
-        table[column] = np.tile(stimuli[column].to_numpy(), n_raters)
+    for column in (*STIMULUS, "repeat"):
+        if column in stimuli:
+            table[column] = np.tile(stimuli[column].to_numpy(), n_raters)
     return table.assign(score=score.ravel(), simulated=True)
