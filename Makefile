@@ -54,9 +54,11 @@ TORCH = $(shell sed -n 's/^torch==//p' requirements.txt)
 $(VENV)/run.stamp: requirements.txt | $(BIN)/python
 	@$(BIN)/python -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null || \
 		echo "Installing torch too: without a GPU, see \"The small torch\" in README.md, it saves several GB."
+	@echo "Installing what requirements.txt names; minutes the first time"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	@touch $@
 
 $(VENV)/test.stamp: requirements.txt requirements-dev.txt | $(BIN)/python
+	@echo "Installing what requirements-dev.txt names; minutes the first time"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
