@@ -117,6 +117,14 @@ def test_a_held_key_rates_once_where_the_system_does_not_mark_repeats(site, page
     assert scores(stored(site, invitation, 1)) == [3]
 
 
+def test_a_key_whose_release_was_swallowed_by_a_shortcut_still_rates(site, page, invitation):
+    """On a Mac, Command+3 reports that 3 goes down and never that it comes up."""
+    page.evaluate("window.dispatchEvent(new KeyboardEvent('keydown', { code: 'Digit3', key: '3', metaKey: true }))")
+    page.keyboard.press("3")
+    see(page, 4)
+    assert scores(stored(site, invitation, 1)) == [3]
+
+
 def test_enter_held_on_a_button_rates_once(site, page, invitation):
     page.locator("[data-score='2']").focus()
     for _ in range(30):
@@ -138,7 +146,7 @@ def test_a_double_click_rates_once(site, page, invitation):
 def test_a_smaller_window_pauses_the_trial_and_a_larger_one_goes_on(site, page, invitation):
     advance_clocks(page, 1)
     resize(page, 500, 250)
-    expect_overlay(page, "Paused: the images do not fit")
+    expect_overlay(page, "Paused")
     expect(page.locator("#overlay-text")).to_contain_text("The largest image is 96 x 68 pixels")
     page.keyboard.press("1")
     assert page.locator("#stage[data-painted]").count() == 0
@@ -155,7 +163,7 @@ def test_a_smaller_window_pauses_the_trial_and_a_larger_one_goes_on(site, page, 
 def test_fingers_that_enlarge_the_page_pause_the_trial(page):
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setPageScaleFactor", {"pageScaleFactor": 2})
-    expect_overlay(page, "Paused: the images do not fit")
+    expect_overlay(page, "Paused")
     expect(page.locator("#overlay-text")).to_contain_text("zoom out with two fingers")
     session.send("Emulation.setPageScaleFactor", {"pageScaleFactor": 1})
     see(page, 3)

@@ -50,7 +50,7 @@ function step(by) {
 
 function checkDisplay() {
   const text = displayProblem({ largest: data.largest, free: [stage.width, stage.height] });
-  if (text) overlay.raise("display", { title: "Paused: the images do not fit", text, withdraw: true });
+  if (text) overlay.raise("display", { title: "Paused", text, withdraw: true });
   else overlay.lower("display");
 }
 

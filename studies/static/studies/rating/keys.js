@@ -6,9 +6,9 @@ export function onScore(buttons, give) {
   const held = new Set();
 
   window.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     const fresh = !event.repeat && !held.has(event.code);
     held.add(event.code);
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
     // A button in focus would be pressed again and again by a held Enter.
     if (!fresh && (event.key === "Enter" || event.key === " ")) event.preventDefault();
     const score = SCORE_OF_CODE.get(event.code) ?? (/^[1-5]$/.test(event.key) ? Number(event.key) : null);
@@ -16,7 +16,11 @@ export function onScore(buttons, give) {
     event.preventDefault();
     if (fresh) give(score);
   });
-  window.addEventListener("keyup", (event) => held.delete(event.code));
+  window.addEventListener("keyup", (event) => {
+    held.delete(event.code);
+    // While Command is down, a Mac does not report the release of other keys.
+    if (event.key === "Meta") held.clear();
+  });
   // The release of a key is not seen from another window; a key held since then repeats, and repeats do not count.
   window.addEventListener("blur", () => held.clear());
 

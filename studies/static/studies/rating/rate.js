@@ -5,7 +5,7 @@ import { Images } from "./images.js";
 import { onScore } from "./keys.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
-import { afterPaint, count, element, pageData, reloadWhenShownAgain } from "./page.js";
+import { Backoff, afterPaint, count, element, pageData, reloadWhenShownAgain } from "./page.js";
 import { Stage } from "./stage.js";
 import { Stopwatch } from "./stopwatch.js";
 
@@ -52,6 +52,7 @@ function next() {
 
 function paint() {
   const bitmap = trial && images.get(trial);
+  if (trial && !bitmap) say("Loading the image");
   if (!bitmap) stage.clear();
   if (!bitmap || overlay.covered || document.hidden) return;
   const drawn = trial;
@@ -110,22 +111,32 @@ function receive(answer) {
 
 let syncing = false;
 
+// Asks the server where the session stands, and goes on there.
 async function resync() {
   if (syncing) return;
   syncing = true;
-  try {
-    await outbox.load();
-    const response = await fetch(data.upcoming, { cache: "no-store" });
-    const answer = await response.json();
-    if (!response.ok) return refuse(answer);
+  await outbox.load();
+  const { ok, answer } = await askStanding();
+  if (ok) {
     trial = null;
     receive(answer);
     next();
-  } catch {
+    outbox.send();
+  } else refuse(answer);
+  syncing = false;
+}
+
+async function askStanding() {
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      const response = await fetch(data.upcoming, { cache: "no-store" });
+      if (response.status < 500) return { ok: response.ok, answer: await response.json() };
+    } catch {
+      // No network: as a server that fails.
+    }
     say("No connection - trying again");
-    setTimeout(resync, 2_000);
-  } finally {
-    syncing = false;
+    await backoff.wait();
   }
 }
 
@@ -174,7 +185,7 @@ function turnedVisible() {
 
 function checkDisplay() {
   const text = displayProblem({ largest: data.largest, free: [stage.width, stage.height] });
-  if (text) overlay.raise("display", { title: "Paused: the images do not fit", text, withdraw: true });
+  if (text) overlay.raise("display", { title: "Paused", text, withdraw: true });
   else overlay.lower("display");
 }
 
