@@ -52,13 +52,15 @@ $(BIN)/python: SYSTEM_TORCH = $(shell $(PYTHON) -c 'import subprocess, sys; \
 TORCH = $(shell sed -n 's/^torch==//p' requirements.txt)
 
 $(VENV)/run.stamp: requirements.txt | $(BIN)/python
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(VENV) has $$($(BIN)/python --version), and mosweb needs 3.11 or later: make clean, then again"; exit 1; }
 	@$(BIN)/python -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null || \
 		echo "Installing torch too: without a GPU, see \"The small torch\" in README.md, it saves several GB."
 	@echo "Installing what requirements.txt names; minutes the first time"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	@touch $@
 
-$(VENV)/test.stamp: requirements.txt requirements-dev.txt | $(BIN)/python
+$(VENV)/test.stamp: requirements.txt requirements-dev.txt | $(VENV)/run.stamp
 	@echo "Installing what requirements-dev.txt names; minutes the first time"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp

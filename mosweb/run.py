@@ -37,6 +37,8 @@ def run(*, host: str, port: int, with_parent: bool) -> int:
     url = os.environ.get("MOSWEB_URL") or f"http://{address}:{port}"
     os.pwrite(lock, f"process {os.getpid()}, {url}".encode().ljust(200), 0)
     env = environment(host=host, address=address, port=port, url=url, marker=new_marker(run_dir / "marker"))
+    if address not in ("127.0.0.1", "[::1]", "localhost"):
+        say(f"Raters use {url}. Everybody on this network can reach it, and nothing is encrypted.")
     supervisor = Supervisor(
         log_dir=log_dir, lock=lock, abandoned=parent_has_given_up() if with_parent else lambda: False
     )

