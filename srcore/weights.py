@@ -86,6 +86,18 @@ def load(name: str, sha256: str) -> "dict[str, Tensor]":
     return state
 
 
+def read_state(path: Path) -> "dict[str, Tensor]":
+    """The tensors of any safetensors file. Loads torch. Raises WeightsError if it is missing or something else."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load as parse
+
+    try:
+        state: dict[str, Tensor] = parse(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as safetensors: {error}") from error
+    return state
+
+
 def publish(name: str, state: "dict[str, Tensor]", facts: dict[str, Any]) -> Path:
     """Write a generator's state and its manifest entry (`facts` plus file and sha256) into the folder; the file."""
     path = folder() / f"{name}.safetensors"

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from srcore.weights import WeightsError
+from srcore.weights import WeightsError, read_state
 
 Layer = Literal["vgg22", "vgg54"]
 LAST_INDEX: dict[Layer, int] = {"vgg22": 8, "vgg54": 35}
@@ -52,11 +52,9 @@ class VGGFeatures(nn.Module):
         return features
 
     def _load(self, path: Path) -> None:
-        from safetensors.torch import load_file
-
         if not path.is_file():
             raise WeightsError(f"{path}: no VGG-19 weights there; name a safetensors file with SRCORE_VGG19 or --vgg")
-        stored = load_file(path)
+        stored = read_state(path)
         wanted = self.layers.state_dict()
         missing = [f"features.{key}" for key in wanted if f"features.{key}" not in stored]
         if missing:

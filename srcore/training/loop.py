@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from srcore import weights
 from srcore.benchmark import find_sources, load_source
@@ -166,16 +165,15 @@ def _beginning(recipe: Recipe, options: Options) -> Generator | None:
     network = build(recipe.name)
     try:
         if options.start is None:
-            name = str(recipe.start)
-            network.load_state_dict(weights.load(name, weights.sha256_of(name)))
+            state = weights.load(str(recipe.start), weights.sha256_of(str(recipe.start)))
         else:
-            network.load_state_dict(load_file(options.start))
+            state = weights.read_state(options.start)
+        network.load_state_dict(state)
     except weights.WeightsError as error:
-        raise TrainingError(
-            f"{recipe.name} starts from {recipe.start}: {error}; or name a file with --start"
-        ) from error
-    except (OSError, RuntimeError) as error:
-        raise TrainingError(f"{options.start} cannot be the start of {recipe.name}: {error}") from error
+        hint = "" if options.start else "; or name a file with --start"
+        raise TrainingError(f"{recipe.name} starts from {options.start or recipe.start}: {error}{hint}") from error
+    except RuntimeError as error:
+        raise TrainingError(f"{options.start or recipe.start} is of another network than {recipe.name}") from error
     return network
 
 

@@ -1,0 +1,97 @@
+"""Known values of each loss, and the gradient that each sends to the generator's first layer."""
+
+from math import log
+
+import pytest
+import torch
+
+from srcore.networks import DRCN, SRResNet
+from srcore.networks.discriminator import Discriminator
+from srcore.networks.vgg import VGGFeatures
+from srcore.training import losses
+from srcore.training.recipes import RECIPES, UnknownRecipe, get_recipe
+
+
+def test_the_pixel_loss_is_the_mean_squared_error():
+    assert losses.mean_squared_error(torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.5)).item() == 0.25
+
+
+def test_feature_losses_are_scaled_by_0_006():
+    plain, scaled = torch.tensor([[3.0]]), losses.content_of_features(torch.tensor([[3.0]]), torch.tensor([[0.0]]))
+    assert scaled.item() == pytest.approx(plain.item() ** 2 * 0.006, rel=0.03)
+    assert scaled.item() == pytest.approx(9 / 12.75**2)
+
+
+def test_adversarial_losses_of_an_undecided_discriminator():
+    undecided = torch.zeros(4, 1)
+    assert losses.adversarial(undecided).item() == pytest.approx(log(2))
+    assert losses.discriminator(undecided, undecided).item() == pytest.approx(2 * log(2))
+
+
+def test_adversarial_losses_of_a_sure_discriminator():
+    real, fake = torch.full((2, 1), 3.0), torch.full((2, 1), -3.0)
+    sure = torch.sigmoid(torch.tensor(3.0)).item()
+    assert losses.discriminator(real, fake).item() == pytest.approx(-2 * log(sure), rel=1e-5)
+    assert losses.adversarial(fake).item() == pytest.approx(-log(1 - sure), rel=1e-5)
+
+
+def test_total_variation_of_a_step():
+    step = torch.zeros(2, 1, 4, 6)
+    step[:, :, :, 3:] = 2.0
+    assert losses.total_variation(step).item() == 4 * 2  # one edge of 2 in each of four rows
+    assert losses.total_variation(step.transpose(2, 3)).item() == 4 * 2
+
+
+def test_drcns_loss_mixes_the_recursions_and_the_output():
+    each, final, hr = torch.stack([torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)]), torch.full((1, 1, 2, 2), 3.0), 0.0
+    hr = torch.full((1, 1, 2, 2), hr)
+    assert losses.recursive_supervision(each, final, hr, 1.0).item() == 0.5
+    assert losses.recursive_supervision(each, final, hr, 0.0).item() == 9
+    assert losses.recursive_supervision(each, final, hr, 0.25).item() == pytest.approx(0.25 * 0.5 + 0.75 * 9)
+
+
+@pytest.mark.parametrize("name", ["mse", "vgg22", "vgg54", "adversarial", "variation"])
+def test_every_loss_sends_a_gradient_to_the_generators_first_layer(shared, name):
+    torch.manual_seed(0)
+    generator = SRResNet(blocks=1, channels=8)
+    sr, hr = generator(torch.rand(2, 3, 8, 8)), torch.rand(2, 3, 32, 32) * 2 - 1
+    if name.startswith("vgg"):
+        vgg = VGGFeatures(name, shared / "weights" / "vgg19_features_fp16.safetensors")
+        loss = losses.content_of_features(vgg(sr), vgg(hr))
+    elif name == "adversarial":
+        loss = losses.adversarial(Discriminator(32)(sr))
+    else:
+        loss = losses.mean_squared_error(sr, hr) if name == "mse" else losses.total_variation(sr)
+    loss.backward()
+    gradient = generator.entry[0].weight.grad
+    assert gradient is not None
+    assert (gradient.flatten(1).norm(dim=1) > 0).all()  # every filter of the first layer
+
+
+def test_drcns_loss_reaches_its_first_layer():
+    network = DRCN(filters=8, recursions=3)
+    torch.nn.init.normal_(network.recursive.weight, std=0.1)  # as the identity, all recursions would say the same
+    losses.recursive_supervision(*network.predictions(torch.rand(1, 1, 8, 8)), torch.rand(1, 1, 8, 8), 0.5).backward()
+    assert network.embed_first.weight.grad.norm() > 0
+    assert network.mixing.grad.norm() > 0
+
+
+def test_schedules_follow_the_fraction_of_the_plan():
+    srgan = get_recipe("srgan-vgg54")
+    assert (srgan.rate(0), srgan.rate(0.499), srgan.rate(0.5), srgan.rate(1)) == (1e-4, 1e-4, 1e-5, 1e-5)
+    espcn = get_recipe("espcn")
+    assert espcn.rate(0) == 1e-3
+    assert espcn.rate(0.5) == pytest.approx(1e-4)
+    assert espcn.rate(1) == pytest.approx(1e-5)
+
+
+def test_the_recipes_are_those_of_the_paper():
+    assert list(RECIPES) == [
+        "srcnn", "espcn", "drcn", "srresnet-mse", "srresnet-vgg22", "srgan-mse", "srgan-vgg22", "srgan-vgg54",
+    ]  # fmt: skip
+    assert RECIPES["srresnet-mse"].updates == 1_000_000
+    assert [RECIPES[name].start for name in ("srresnet-mse", "srresnet-vgg22", "srgan-vgg54")] == [
+        None, "srresnet-mse", "srresnet-mse",
+    ]  # fmt: skip
+    with pytest.raises(UnknownRecipe, match="known: srcnn, espcn"):
+        get_recipe("esrgan")
