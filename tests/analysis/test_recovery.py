@@ -1,0 +1,138 @@
+"""Reference values: the P.910 model on NFLX public, as the peers named in the protocol notes compute them."""
+
+import contextlib
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sureal.subjective_model import SubjectMLEModelProjectionSolver, SubjectMLEModelProjectionSolver2
+
+from analysis.mos import mos
+from analysis.recovery import rater_bias, recover, remove_bias
+from analysis.schema import STIMULUS, validate_ratings
+from tests.analysis.panels import random_panel
+
+
+def test_nflx_recovery_agrees_with_its_reference_values(nflx):
+    found = recover(nflx)
+    psi = found.stimuli["psi"]
+    assert found.iterations == 14
+    assert found.converged
+    assert psi.mean() == pytest.approx(3.544791, abs=1e-6)
+    assert psi.var(ddof=0) == pytest.approx(1.435549, abs=1e-6)
+    half = (found.stimuli["ci_high"] - found.stimuli["ci_low"]) / 2
+    assert half.mean() == pytest.approx(0.228453, abs=1e-6)
+    in_file_order = nflx.drop_duplicates(STIMULUS)[STIMULUS].merge(found.stimuli, on=STIMULUS)
+    assert in_file_order["psi"].iloc[[0, 10]].tolist() == pytest.approx([4.918073, 2.058971], abs=1e-6)
+    assert found.raters["bias"].sum() == pytest.approx(0, abs=1e-9)
+
+
+def test_nflx_bias_removal_keeps_the_mean(nflx):
+    assert mos(remove_bias(nflx), by=STIMULUS)["mos"].mean() == pytest.approx(3.544791, abs=1e-6)
+
+
+def with_repeats(seed):
+    """An incomplete panel in which every fifth row was shown twice."""
+    panel = random_panel(raters=9, sources=6, methods=4, seed=seed, missing=0.25)
+    again = panel.iloc[::5].assign(repeat=1)
+    again["score"] = np.clip(again["score"] + np.tile([-1, 0, 1], len(again))[: len(again)], 1, 5)
+    return validate_ratings(pd.concat([panel, again]))
+
+
+def sureal_array(panel):
+    """Stimuli x raters x showings with NaN, sorted as our tables are."""
+    stimuli = panel.groupby(STIMULUS).ngroup().to_numpy()
+    raters = pd.factorize(panel["rater"], sort=True)[0]
+    array = np.full((stimuli.max() + 1, raters.max() + 1, 2), np.nan)
+    array[stimuli, raters, panel["repeat"]] = panel["score"]
+    return array
+
+
+def run_sureal(solver, panel):
+    with contextlib.redirect_stdout(io.StringIO()):
+        return solver(SimpleNamespace(opinion_score_3darray=sureal_array(panel))).run_modeling()
+
+
+@pytest.mark.parametrize(
+    ("interval", "solver"),
+    [("information", SubjectMLEModelProjectionSolver), ("residual", SubjectMLEModelProjectionSolver2)],
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_missing_ratings_and_repeats_are_handled_as_sureal_does(interval, solver, seed):
+    panel = with_repeats(seed)
+    ours = recover(panel, interval=interval)
+    theirs = run_sureal(solver, panel)
+    assert ours.iterations == theirs["num_iter"]
+    np.testing.assert_allclose(ours.stimuli["psi"], theirs["quality_scores"], atol=1e-7)
+    np.testing.assert_allclose(ours.raters["bias"], theirs["observer_bias"], atol=1e-7)
+    np.testing.assert_allclose(ours.raters["inconsistency"], theirs["observer_inconsistency"], atol=1e-6)
+    np.testing.assert_allclose(
+        ours.raters["bias_high"] - ours.raters["bias"], theirs["observer_bias_ci95"][0], atol=1e-5
+    )
+    if interval == "information":
+        half = ours.stimuli["ci_high"] - ours.stimuli["psi"]
+        np.testing.assert_allclose(half, theirs["quality_scores_ci95"][0], atol=1e-5)
+
+
+def test_the_residual_interval_is_that_of_the_residuals(nflx):
+    found = recover(nflx)
+    merged = nflx.merge(found.stimuli[[*STIMULUS, "psi"]], on=STIMULUS).merge(
+        found.raters[["rater", "bias"]], on="rater"
+    )
+    merged["residual"] = merged["score"] - merged["psi"] - merged["bias"]
+    spread = merged.groupby(STIMULUS)["residual"].agg(lambda e: e.std(ddof=0) / np.sqrt(len(e)))
+    half = (found.stimuli["ci_high"] - found.stimuli["psi"]).to_numpy()
+    np.testing.assert_allclose(half, 1.959964 * spread.to_numpy(), atol=1e-6)
+
+
+def test_inconsistency_has_chi_square_limits(nflx):
+    row = recover(nflx).raters.iloc[0]
+    low, high = (row["inconsistency"] * np.sqrt(79 / stats.chi2.ppf(q, 79)) for q in (0.975, 0.025))
+    assert (row["inconsistency_low"], row["inconsistency_high"]) == pytest.approx((low, high))
+
+
+def test_the_model_finds_what_it_was_drawn_from():
+    rng = np.random.default_rng(0)
+    bias, noise = rng.normal(0, 0.4, 30), rng.uniform(0.2, 0.8, 30)
+    bias -= bias.mean()
+    rows = [
+        (f"r{i:02d}", f"s{j:03d}", "m", 3 + np.sin(j) + bias[i] + noise[i] * rng.standard_normal())
+        for i in range(30)
+        for j in range(200)
+    ]
+    panel = pd.DataFrame(rows, columns=["rater", "source", "method", "score"]).assign(benchmark="all", repeat=0)
+    found = recover(panel, interval="information")
+    assert np.abs(found.raters["bias"] - bias).max() < 0.15
+    assert np.abs(found.raters["inconsistency"] / noise - 1).max() < 0.2
+    truth = 3 + np.sin(np.arange(200))
+    covered = (found.stimuli["ci_low"] <= truth) & (truth <= found.stimuli["ci_high"])
+    assert 0.90 <= covered.mean() <= 0.99
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_relabelling_the_raters_changes_no_recovered_quality(seed):
+    panel = random_panel(seed=seed, missing=0.2)
+    names = sorted(panel["rater"].unique())
+    turned = dict(zip(names, names[1:] + names[:1], strict=True))
+    other = validate_ratings(panel.assign(rater=panel["rater"].map(turned)).sample(frac=1, random_state=seed))
+    one, two = recover(panel), recover(other)
+    np.testing.assert_allclose(one.stimuli["psi"], two.stimuli["psi"], atol=1e-6)
+    back = one.raters.assign(rater=one.raters["rater"].map(turned)).sort_values("rater")
+    np.testing.assert_allclose(back["bias"], two.raters["bias"], atol=1e-6)
+
+
+def test_rater_bias_is_the_mean_distance_from_the_mos():
+    rows = [("a", "s", 5), ("b", "s", 3), ("a", "t", 3), ("b", "t", 3), ("a", "u", 1)]
+    panel = validate_ratings(pd.DataFrame(rows, columns=["rater", "source", "score"]).assign(method="m"))
+    assert rater_bias(panel).set_index("rater")["bias"].to_dict() == pytest.approx({"a": 1 / 3, "b": -0.5})
+
+
+def test_an_unknown_interval_is_refused():
+    with pytest.raises(ValueError, match="unknown interval 'exact'; known: information, residual"):
+        recover(random_panel(), interval="exact")

@@ -1,0 +1,155 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.schema import (
+    OBJECTIVE_COLUMNS,
+    RATINGS_COLUMNS,
+    RatingsError,
+    first_showings,
+    metric_columns,
+    read_objective,
+    read_ratings,
+    validate_objective,
+    validate_ratings,
+)
+
+
+def table(**changes):
+    base = {"rater": ["a", "b"], "source": ["s", "s"], "method": ["m", "m"], "score": [1, 5]}
+    return pd.DataFrame(base | changes)
+
+
+def full_table():
+    """Every column that the site exports, two rows."""
+    return pd.DataFrame(
+        {
+            "study": ["x", "x"],
+            "rater": ["a", "b"],
+            "session": ["1", "2"],
+            "position": [1, 1],
+            "benchmark": ["Set5", "Set5"],
+            "source": ["baby", "baby"],
+            "method": ["hr", "hr"],
+            "repeat": [0, 0],
+            "score": [4, 5],
+            "response_ms": [1200.5, None],
+            "rated_at": ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00.250+01:00"],
+            "hidden_ms": [0, 0],
+            "device_pixel_ratio": [1.0, 1.5],
+            "visual_viewport_scale": [1.0, 1.0],
+            "viewport_width": [1920, 1280],
+            "viewport_height": [1080, 720],
+            "screen_width": [1920, 1280],
+            "screen_height": [1080, 720],
+        }
+    )
+
+
+def test_the_exported_columns_are_accepted_in_the_promised_order():
+    assert tuple(full_table().columns) == RATINGS_COLUMNS
+    checked = validate_ratings(full_table())
+    assert checked["rated_at"].tolist() == [
+        pd.Timestamp("2026-03-01T12:00:00Z"),
+        pd.Timestamp("2026-03-01T12:00:00.250Z"),
+    ]
+    assert OBJECTIVE_COLUMNS == ("benchmark", "source", "method", "psnr", "ssim")
+
+
+def test_four_columns_are_enough_and_the_others_are_filled():
+    checked = validate_ratings(table(score=[1.0, 5.0]))
+    assert checked["benchmark"].tolist() == ["all", "all"]
+    assert checked["repeat"].tolist() == [0, 0]
+    assert checked["score"].dtype == np.int64
+
+
+def test_unknown_columns_and_the_row_order_are_kept():
+    checked = validate_ratings(table(rater=["z", "a"], mood=["good", "bad"]))
+    assert checked["rater"].tolist() == ["z", "a"]
+    assert checked["mood"].tolist() == ["good", "bad"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"score": [1, 6]}, "row 2: score is '6'; it must be a whole number from 1 to 5"),
+        ({"score": [0, 3]}, "row 1: score is '0'"),
+        ({"score": [1, 2.5]}, "row 2: score is '2.5'; it must be a whole number"),
+        ({"score": ["1", "good"]}, "row 2: score is 'good'; it must be a number"),
+        ({"score": [3, None]}, "row 2: score is 'nan'; it must not be empty"),
+        ({"score": [True, False]}, "the column score has type bool"),
+        ({"rater": ["a", None]}, "row 2: rater is 'nan'; it must not be empty"),
+        ({"rater": ["a", " "]}, "row 2: rater is ' '; it must not be empty"),
+        ({"rater": [1.5, 2.0]}, "row 1: rater is '1.5'; a name must be text or a whole number"),
+        ({"method": [True, False]}, "the column method has type bool"),
+        ({"method": [["m"], ["n"]]}, "the column method has type object"),
+        ({"rater": ["a", "a"]}, "row 2 repeats row 1 .*repeat 0.*second showing needs a column repeat"),
+        ({"repeat": [0, -1]}, "row 2: repeat is '-1'"),
+        ({"response_ms": [10, -1]}, "row 2: response_ms is '-1'; it must be a number at least 0"),
+        ({"rated_at": ["2026-03-01T12:00:00Z", "yesterday"]}, "row 2: rated_at is 'yesterday'"),
+        ({"device_pixel_ratio": [1, 0]}, "row 2: device_pixel_ratio is '0'"),
+    ],
+)
+def test_it_names_the_row_and_the_rule_that_is_broken(changes, message):
+    with pytest.raises(RatingsError, match=message):
+        validate_ratings(table(**changes))
+
+
+def test_a_missing_column_is_named_beside_those_there_are():
+    with pytest.raises(RatingsError, match="lacks the column score; it has: rater, source, method"):
+        validate_ratings(table().drop(columns="score"))
+
+
+def test_an_empty_table_and_a_column_given_twice_are_refused():
+    with pytest.raises(RatingsError, match="no rows"):
+        validate_ratings(table().iloc[:0])
+    with pytest.raises(RatingsError, match="the column score twice"):
+        validate_ratings(pd.concat([table(), table()[["score"]]], axis=1))
+
+
+def test_a_second_showing_is_no_duplicate_and_the_first_one_counts():
+    checked = validate_ratings(table(rater=["a", "a"], repeat=[1, 0]))
+    assert first_showings(checked)["score"].tolist() == [5]
+
+
+def test_a_csv_keeps_leading_zeros_and_a_method_called_na(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("rater,source,method,score\n007,1,NA,4\n008,1,None,2\n")
+    checked = read_ratings(path)
+    assert checked["rater"].tolist() == ["007", "008"]
+    assert checked["method"].tolist() == ["NA", "None"]
+
+
+def test_csv_and_parquet_give_the_same_table(tmp_path):
+    full_table().to_csv(tmp_path / "r.csv", index=False)
+    full_table().to_parquet(tmp_path / "r.parquet")
+    pd.testing.assert_frame_equal(read_ratings(tmp_path / "r.csv"), read_ratings(tmp_path / "r.parquet"))
+
+
+@pytest.mark.parametrize(("name", "text"), [("r.txt", "rater"), ("r.csv", ""), ("r.csv", 'a,b\n"1')])
+def test_a_file_that_is_no_table_is_refused_by_name(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(RatingsError):
+        read_ratings(tmp_path / name)
+
+
+def test_the_reference_may_have_an_infinite_psnr(tmp_path):
+    path = tmp_path / "o.csv"
+    path.write_text("source,method,psnr,ssim,lpips\nbaby,hr,inf,1,0\nbaby,drcn,31.5,0.89,0.2\n")
+    checked = read_objective(path)
+    assert np.isinf(checked["psnr"].iloc[0])
+    assert metric_columns(checked) == ["psnr", "ssim", "lpips"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"source": ["s"], "method": ["m"], "psnr": [-1.0]}, "row 1: psnr"),
+        ({"source": ["s"], "method": ["m"], "ssim": [1.5]}, "row 1: ssim"),
+        ({"source": ["s"], "method": ["m"]}, "no numeric column"),
+        ({"source": ["s", "s"], "method": ["m", "m"], "psnr": [1.0, 2.0]}, "row 2 repeats row 1"),
+    ],
+)
+def test_an_objective_table_that_breaks_a_rule_is_refused(table, message):
+    with pytest.raises(RatingsError, match=message):
+        validate_objective(pd.DataFrame(table))
