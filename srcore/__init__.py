@@ -19,6 +19,7 @@ from srcore.registry import (
     why_unavailable,
 )
 from srcore.resize import crop_to_multiple, downscale, imresize, upscale_bicubic, upscale_nearest
+from srcore.sheet import sheet
 
 __all__ = [
     "MAX_PIXELS",
@@ -48,6 +49,7 @@ __all__ = [
     "read_image",
     "register",
     "run",
+    "sheet",
     "upscale",
     "upscale_bicubic",
     "upscale_nearest",
