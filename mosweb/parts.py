@@ -18,7 +18,6 @@ PYTHON = sys.executable
 def broker(*, env: Mapping[str, str]) -> Part:
     """Valkey on a unix socket alone: no TCP port, nothing written to disk (the database says what is wanted)."""
     socket = paths.broker_socket(paths.VAR_DIR)
-    paths.private_folder(socket.parent)
     socket.unlink(missing_ok=True)  # left by a broker that was killed
     options = {
         "port": "0",

@@ -23,13 +23,13 @@ def run(*, host: str, port: int, with_parent: bool) -> int:
     """Run the site until it is asked to stop; return the exit status."""
     os.umask(0o077)  # the data is its owner's: answers, links, passwords' hashes
     run_dir, log_dir = paths.VAR_DIR / "run", paths.VAR_DIR / "log"
-    for folder in (run_dir, log_dir):
-        folder.mkdir(parents=True, exist_ok=True)
     try:
+        for folder in (run_dir, log_dir, paths.broker_socket(paths.VAR_DIR).parent):
+            paths.private_folder(folder)
         lock = take_lock(run_dir / "lock")
         stop_leftovers(run_dir / "marker")
         listener = listen(host, port)
-    except CannotStart as problem:
+    except (CannotStart, OSError) as problem:
         say(f"mosweb: {problem}")
         return 1
     port = listener.getsockname()[1]
@@ -37,7 +37,7 @@ def run(*, host: str, port: int, with_parent: bool) -> int:
     url = os.environ.get("MOSWEB_URL") or f"http://{address}:{port}"
     os.pwrite(lock, f"process {os.getpid()}, {url}".encode().ljust(200), 0)
     env = environment(host=host, address=address, port=port, url=url, marker=new_marker(run_dir / "marker"))
-    if address not in ("127.0.0.1", "[::1]", "localhost"):
+    if address not in ("127.0.0.1", "[::1]", "localhost") and env["MOSWEB_HTTPS"] == "0":
         say(f"Raters use {url}. Everybody on this network can reach it, and nothing is encrypted.")
     supervisor = Supervisor(
         log_dir=log_dir, lock=lock, abandoned=parent_has_given_up() if with_parent else lambda: False

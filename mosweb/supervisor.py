@@ -120,6 +120,7 @@ class Supervisor:
         for child in list(self._children.values()):
             self._look_at(child, now)
         if not self._guardian.is_alive():
+            self._guardian.dismiss()
             self._guardian = Guardian(self._lock)
             self._tell_guardian()
         if now >= self._next_log_check:
@@ -130,7 +131,8 @@ class Supervisor:
     def stop(self) -> None:
         """End every part: ask, wait, kill. A second signal, a second or more after the first, kills at once."""
         for last in (False, True):
-            self._stop([c.process for c in self._children.values() if c.part.stops_last == last])
+            running = [c for c in self._children.values() if c.restart_at is None]
+            self._stop([c.process for c in running if c.part.stops_last == last])
         self._children.clear()
         self._guardian.dismiss()
 
