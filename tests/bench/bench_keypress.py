@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from tests.e2e import backstage
-from tests.e2e.rater import arrive, see
+from tests.e2e.rater import see
 from tests.e2e.site import Site
 
 MEASURE = """() => {
@@ -50,13 +49,14 @@ def measure(site: Site, *, trials: int, think: int) -> list[float]:
     # Three methods, every image twice.
     images = trials // 6 + 1
     invitation = site.backstage(
-        backstage.invite_to_new_study, images=images, height=280, width=480, repeats=3 * images, order="random"
+        "invite_to_new_study", images=images, height=280, width=480, repeats=3 * images, order="random"
     )
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = arrive(chromium.new_context(viewport={"width": 1280, "height": 800}), site.url, invitation.path)
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(site.url + invitation.path)
         see(page, 3)
         page.evaluate(MEASURE)
         for position in range(3, trials + 3):

@@ -1,23 +1,17 @@
 """What the browser tests do to the site's database, and what they read from it. Runs in a process beside the site."""
 
 import uuid
-from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 from django.utils import timezone
 
 from srcore.images import read_image
-from studies import setup
+from studies import sessions, setup
 from studies.models import Rater, Rating, Session, Study, Trial
 from tests import blindness
+from tests.e2e.site import Invitation
 from tests.studies import factories
-
-
-@dataclass(frozen=True)
-class Invitation:
-    path: str
-    rater: int
 
 
 def invite_to_new_study(
@@ -34,8 +28,6 @@ def invite_to_new_study(
     factories.launch(study)
     rater = factories.make_rater(study)
     if calibrated:
-        from studies import sessions
-
         sessions.agree(rater=rater, now=timezone.now())
         sessions.finish_calibration(rater=Rater.objects.get(pk=rater.pk))
     return Invitation(path=f"/i/{rater.token}/", rater=rater.pk)

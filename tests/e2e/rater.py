@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.e2e import backstage
-from tests.e2e.site import Site
+from tests.e2e.site import Invitation, Site
 
 
 def arrive(browser: BrowserContext, site_url: str, path: str) -> Page:
@@ -38,10 +37,10 @@ def expect_overlay(page: Page, title: str) -> None:
     expect(page.locator("#overlay")).to_be_visible()
 
 
-def stored(site: Site, invitation: backstage.Invitation, number: int) -> list[dict[str, float]]:
+def stored(site: Site, invitation: Invitation, number: int) -> list[dict[str, float]]:
     """The rater's ratings, once so many are in the database."""
     deadline = time.monotonic() + 20
-    while len(rows := site.backstage(backstage.ratings, invitation.rater)) < number:
+    while len(rows := site.backstage("ratings", invitation.rater)) < number:
         assert time.monotonic() < deadline, f"{len(rows)} of {number} ratings arrived"
     return rows
 

@@ -5,8 +5,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,16 @@ def set_up_django(environment: dict[str, str]) -> None:
     import django
 
     django.setup()
+
+
+def call_backstage(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return getattr(import_module("tests.e2e.backstage"), name)(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class Invitation:
+    path: str
+    rater: int
 
 
 class Site:
@@ -49,8 +60,8 @@ class Site:
             initargs=(self.environment,),
         )
 
-    def backstage(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return self._pool.submit(function, *args, **kwargs).result(timeout=60)
+    def backstage(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        return self._pool.submit(call_backstage, name, args, kwargs).result(timeout=120)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "gunicorn", "mosweb.wsgi", "--bind", f"127.0.0.1:{self.port}"]

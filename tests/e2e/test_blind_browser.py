@@ -5,12 +5,11 @@ import base64
 from playwright.sync_api import expect
 
 from tests.blindness import Received
-from tests.e2e import backstage
 from tests.e2e.rater import arrive, press, see, stored
 
 
 def test_a_browser_receives_nothing_telling_in_a_whole_session(site, browser):
-    invitation = site.backstage(backstage.invite_to_telling_study)
+    invitation = site.backstage("invite_to_telling_study")
     received = record(browser)
     page = arrive(browser, site.url, invitation.path)
     page.click("#agree:enabled")
@@ -21,7 +20,7 @@ def test_a_browser_receives_nothing_telling_in_a_whole_session(site, browser):
         press(page, position, 3)
     expect(page.get_by_role("heading")).to_have_text("Thank you")
     received.append(Received("cookies", tuple((c["name"], c["value"]) for c in browser.cookies()), b""))
-    assert site.backstage(backstage.leaks_in, received, invitation.rater) == []
+    assert site.backstage("leaks_in", received, invitation.rater) == []
 
     images = [thing for thing in received if thing.body.startswith(b"\x89PNG")]
     assert len(images) == 8
@@ -30,7 +29,7 @@ def test_a_browser_receives_nothing_telling_in_a_whole_session(site, browser):
     assert len({steady(thing) for thing in images[2:]}) == 2
     assert len({thing.body for thing in images[2:]}) == 6
     planted = Received("/image/x", (("X-Method", "Tapir"),), b"")
-    assert len(site.backstage(backstage.leaks_in, [planted], invitation.rater)) == 1
+    assert len(site.backstage("leaks_in", [planted], invitation.rater)) == 1
     assert len(stored(site, invitation, 6)) == 6
 
 

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e import backstage
 from tests.e2e.rater import arrive, expect_overlay, expect_status, press, scores, see, stored
 
 
 @pytest.fixture
 def invitation(site):
     """A rater who is about to rate the first of 9 images, at positions 3 to 11."""
-    return site.backstage(backstage.invite_to_new_study, images=3)
+    return site.backstage("invite_to_new_study", images=3)
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def test_offline_the_rater_goes_on_to_the_end_of_the_window_and_nothing_is_lost(
     rate_five_unsent(page)
     expect_overlay(page, "Waiting for the connection")
     expect_status(page, "5 ratings not yet saved - retrying")
-    assert site.backstage(backstage.ratings, invitation.rater) == []
+    assert site.backstage("ratings", invitation.rater) == []
     browser.set_offline(False)
     see(page, 8)
     expect(page.locator("#overlay")).to_be_hidden()
@@ -111,7 +110,7 @@ def test_unsent_ratings_are_sent_from_the_instructions_too(site, page, browser, 
     browser.route("**/study/rate/**", lambda route: route.abort())
     press(page, 3, 4)
     see(page, 4)
-    site.backstage(backstage.stay_away, invitation.rater, minutes=100)
+    site.backstage("stay_away", invitation.rater, minutes=100)
     page.reload()
     expect(page.get_by_text("Welcome back")).to_be_visible()
     expect(page.locator("#unsent")).to_have_text("1 rating not yet saved - retrying")

@@ -6,7 +6,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e import backstage
 from tests.e2e.rater import (
     advance_clocks,
     arrive,
@@ -24,7 +23,7 @@ from tests.e2e.rater import (
 @pytest.fixture
 def invitation(site):
     """A rater who is about to rate the first of 6 images, at positions 3 to 8."""
-    return site.backstage(backstage.invite_to_new_study)
+    return site.backstage("invite_to_new_study")
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def page(site, browser, invitation):
 
 
 def test_a_whole_session_by_keyboard_alone(site, browser):
-    invitation = site.backstage(backstage.invite_to_new_study, calibrated=False)
+    invitation = site.backstage("invite_to_new_study", calibrated=False)
     faults = []
     browser.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     browser.on("weberror", lambda error: faults.append(str(error.error)))
@@ -57,7 +56,7 @@ def test_a_whole_session_by_keyboard_alone(site, browser):
         page.keyboard.press(str(score))
     expect(page.get_by_role("heading")).to_have_text("Thank you")
     assert scores(stored(site, invitation, 6)) == [5, 1, 4, 2, 3, 5]
-    assert site.backstage(backstage.finished, invitation.rater)
+    assert site.backstage("finished", invitation.rater)
     assert faults == []
 
 
@@ -182,7 +181,7 @@ def test_time_with_the_page_hidden_is_kept_apart(site, page, invitation):
 
 
 def test_a_pause_is_offered_after_the_minutes_of_the_study(site, browser):
-    invitation = site.backstage(backstage.invite_to_new_study, pause_minutes=20)
+    invitation = site.backstage("invite_to_new_study", pause_minutes=20)
     page = arrive(browser, site.url, invitation.path)
     see(page, 3)
     advance_clocks(page, 12)
@@ -214,7 +213,7 @@ def test_the_instructions_come_again_after_a_long_absence(site, page, invitation
     see(page, 4)
     stored(site, invitation, 1)
     advance_clocks(page, 61)
-    site.backstage(backstage.stay_away, invitation.rater, minutes=61)
+    site.backstage("stay_away", invitation.rater, minutes=61)
     page.keyboard.press("1")
     expect(page.get_by_text("Welcome back")).to_be_visible()
     page.click("#agree:enabled")
@@ -224,7 +223,7 @@ def test_the_instructions_come_again_after_a_long_absence(site, page, invitation
 
 
 def test_a_window_that_is_too_small_cannot_start(site, open_browser):
-    invitation = site.backstage(backstage.invite_to_new_study, height=320, width=640, calibrated=False)
+    invitation = site.backstage("invite_to_new_study", height=320, width=640, calibrated=False)
     page = arrive(open_browser(size=(600, 500)), site.url, invitation.path)
     expect(page.locator("#fit")).to_contain_text("The largest image is 640 x 324 pixels")
     expect(page.locator("#agree")).to_be_disabled()
@@ -242,11 +241,11 @@ def test_a_rater_withdraws_after_a_confirmation(site, page, invitation):
     expect(page.get_by_text("Your 1 rating will be erased")).to_be_visible()
     page.get_by_role("button", name="Withdraw and erase my ratings").click()
     expect(page.get_by_role("heading")).to_have_text("You have withdrawn")
-    assert site.backstage(backstage.ratings, invitation.rater) == []
+    assert site.backstage("ratings", invitation.rater) == []
 
 
 def test_a_study_closed_under_way_says_so(site, page, invitation):
-    site.backstage(backstage.close_study, invitation.rater)
+    site.backstage("close_study", invitation.rater)
     page.keyboard.press("3")
     expect_overlay(page, "This cannot go on here")
     expect(page.locator("#overlay-text")).to_contain_text("not open for ratings now")
@@ -258,7 +257,7 @@ def test_without_javascript_the_site_says_what_it_needs(site, open_browser, tmp_
     preferences = tmp_path / "scriptless" / "Default" / "Preferences"
     preferences.parent.mkdir(parents=True)
     preferences.write_text(json.dumps({"profile": {"default_content_setting_values": {"javascript": 2}}}))
-    invitation = site.backstage(backstage.invite_to_new_study, calibrated=False)
+    invitation = site.backstage("invite_to_new_study", calibrated=False)
     page = open_browser(profile="scriptless").pages[0]
     page.goto(site.url + invitation.path)
     said = page.locator("noscript p")
