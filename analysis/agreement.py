@@ -15,6 +15,7 @@ DRAWS = 200
 MIN_STIMULI = 6  # four parameters and something left over
 LEVENBERG_STEPS = 60
 SETTLED = 1e-10  # relative change of the squared error at which a fit has ended
+SETTLED_DRAW = 1e-6  # of a bootstrap draw, whose own scatter is far larger
 STATISTICS = ("plcc", "srocc", "krocc", "rmse")
 
 
@@ -58,7 +59,7 @@ def _agree(value: np.ndarray, scores: np.ndarray, source: np.ndarray, *, draws: 
     drawn = np.divide(by_rater @ np.where(rated, scores, 0.0), n, out=np.full(n.shape, np.nan), where=n > 0)
     weight = np.where(np.isnan(drawn), 0.0, by_source[:, source])
     drawn = np.nan_to_num(drawn)
-    fits = fit_logistic(value, drawn, weight, start=parameters[0])
+    fits = fit_logistic(value, drawn, weight, start=parameters[0], settled=SETTLED_DRAW)
     results = []
     for y, w, fit in zip(drawn, weight, fits, strict=True):
         rows = np.repeat(np.arange(len(value)), w.astype(int))
@@ -87,7 +88,9 @@ def logistic(x: np.ndarray, parameters: np.ndarray) -> np.ndarray:
     return np.asarray(b2 + (b1 - b2) * special.expit((x - b3) / b4)).reshape(*parameters.shape[:-1], len(x))
 
 
-def fit_logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, start: np.ndarray | None = None) -> np.ndarray:
+def fit_logistic(
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, start: np.ndarray | None = None, settled: float = SETTLED
+) -> np.ndarray:
     """Weighted least-squares parameters of `logistic`, (fits, 4), for x (n,), y and weight (fits, n).
 
     Levenberg-Marquardt on all fits at once. Without `start`: b1, b2 the extremes of y, b3 and b4 mean and standard
@@ -107,11 +110,11 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, start: np.
         trial[:, 3] = np.where(np.abs(trial[:, 3]) < 1e-3 * spread, here[:, 3], trial[:, 3])  # no step function
         trial_error = _errors(x, wanted, w, trial)
         better = trial_error <= error[active]
-        settled = np.abs(error[active] - trial_error) <= SETTLED * error[active] + 1e-12
+        ended = np.abs(error[active] - trial_error) <= settled * error[active] + 1e-12
         parameters[active[better]] = trial[better]
         error[active[better]] = trial_error[better]
         damping[active] *= np.where(better, 0.2, 5.0)
-        active = active[~(settled & better) & (damping[active] < 1e12)]
+        active = active[~(ended & better) & (damping[active] < 1e12)]
         if not len(active):
             break
     return parameters

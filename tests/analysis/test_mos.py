@@ -128,9 +128,7 @@ def test_the_same_seed_gives_the_same_bootstrap_and_another_does_not():
 
 
 def test_an_interval_may_be_cut_at_the_ends_of_the_scale():
-    panel = validate_ratings(
-        pd.DataFrame({"rater": list("abcd"), "source": "s", "method": "m", "score": [1, 1, 1, 3]})
-    )
+    panel = validate_ratings(pd.DataFrame({"rater": list("abcd"), "source": "s", "method": "m", "score": [1, 1, 1, 3]}))
     assert mos(panel)["ci_low"].iloc[0] < 1
     assert mos(panel, clip=True)["ci_low"].iloc[0] == 1
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sureal.dataset_reader import RawDatasetReader
 from sureal.subjective_model import SubjectMLEModelProjectionSolver, SubjectMLEModelProjectionSolver2
 
 from analysis.mos import mos
@@ -53,9 +53,18 @@ def sureal_array(panel):
     return array
 
 
+class ArrayReader(RawDatasetReader):
+    """sureal's reader of a dataset file, given the array that it would have read."""
+
+    opinion_score_3darray = None
+
+    def __init__(self, array):
+        self.opinion_score_3darray = array
+
+
 def run_sureal(solver, panel):
     with contextlib.redirect_stdout(io.StringIO()):
-        return solver(SimpleNamespace(opinion_score_3darray=sureal_array(panel))).run_modeling()
+        return solver(ArrayReader(sureal_array(panel))).run_modeling()
 
 
 @pytest.mark.parametrize(

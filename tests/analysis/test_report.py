@@ -1,0 +1,209 @@
+import json
+import re
+import subprocess
+import sys
+from hashlib import sha256
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from analysis import example
+from analysis.__main__ import main
+from analysis.page import write_report
+from analysis.report import Options, analyse
+from analysis.schema import validate_ratings
+from analysis.significance import pairwise_tests
+from tests.analysis.panels import random_panel
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    given = ["report", str(example.RATINGS), "--objective", str(example.OBJECTIVE), "--out", str(out / "one")]
+    assert main(given) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def summary(folder):
+    return json.loads((folder / "one" / "summary.json").read_text())
+
+
+def test_the_same_input_gives_the_same_bytes_in_another_process(folder):
+    command = [sys.executable, "-m", "analysis", "report", str(example.RATINGS)]
+    command += ["--objective", str(example.OBJECTIVE), "--out", str(folder / "two")]
+    subprocess.run(command, check=True, capture_output=True, env={"PYTHONHASHSEED": "7"}, cwd=example.FOLDER.parents[1])
+    names = sorted(path.relative_to(folder / "one") for path in (folder / "one").rglob("*") if path.is_file())
+    assert len(names) > 30
+    for name in names:
+        assert (folder / "one" / name).read_bytes() == (folder / "two" / name).read_bytes(), name
+
+
+def test_everything_promised_is_written(folder):
+    out = folder / "one"
+    for name in ("score_distributions", "ranks", "mos", "mos_psnr", "raters", "screening"):
+        assert (out / "figures" / f"{name}.svg").read_text().startswith("<?xml")
+        with Image.open(out / "figures" / f"{name}.png") as image:
+            assert np.ptp(np.asarray(image.convert("L"))) > 200
+    for name in ("table_1.csv", "table_1.tex", "table_2.csv", "table_2.tex", "mos.csv", "significance.csv"):
+        assert (out / "tables" / name).stat().st_size > 100
+
+
+def test_the_page_is_one_file_that_fetches_nothing(folder):
+    text = (folder / "one" / "report.html").read_text()
+    assert re.findall(r'(?:src|href)="(?!data:)[^"]*"', text) == []
+    assert "<script" not in text
+    assert text.count("data:image/svg+xml;base64,") == 7
+    assert "Simulated." in text
+
+
+def test_the_report_states_what_the_paper_leaves_unstated(folder):
+    text = re.sub(r"<[^>]+>", "", (folder / "one" / "report.html").read_text())
+    assert "Unit of a pair: rater x image; zeros: pratt; number of pairs: 40 to 50; raw p and Holm's p" in text
+
+
+def test_the_summary_holds_what_the_functions_compute(summary):
+    ratings = example.ratings()
+    tests = pairwise_tests(ratings)
+    assert [row["p"] for row in summary["significance"]] == tests["p"].tolist()
+    assert summary["sos"]["n_stimuli"] == 108
+    first = summary["mos"][0]
+    scores = ratings[(ratings["benchmark"] == first["benchmark"]) & (ratings["method"] == first["method"])]["score"]
+    assert first["mos"] == pytest.approx(scores.mean())
+    assert first["ci_low"] < first["mos"] < first["ci_high"]
+    assert len(summary["recovery"]["p910"]["stimuli"]) == 108
+    assert {"rater", "bias", "inconsistency"} <= set(summary["recovery"]["p910"]["raters"][0])
+
+
+def test_the_summary_names_the_careless_rater_and_what_leaving_out_would_do(summary):
+    for screen in ("bt500", "correlation", "too_fast"):
+        assert summary["screening"][screen]["rejected"] == ["simulated_10"]
+        assert len(summary["screening"][screen]["effect"]) == 24
+    assert summary["screening"]["bias"] == summary["screening"]["bias"] | {"rejected": [], "effect": []}
+
+
+def test_the_provenance_is_the_files_sha256_the_version_and_the_options(summary):
+    found = summary["provenance"]
+    assert found["sha256"]["ratings"] == sha256(example.RATINGS.read_bytes()).hexdigest()
+    assert found["sha256"]["objective"] == sha256(example.OBJECTIVE.read_bytes()).hexdigest()
+    assert found["options"]["unit"] == "rater_x_image"
+    assert found["version"]
+
+
+def test_nflx_gets_from_four_columns_everything_they_allow(shared, tmp_path):
+    path = shared / "ratings" / "nflx_public.csv"
+    assert main(["report", str(path), "--reference", "reference", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "summary.json").read_text())
+    assert found["sos"]["a"] == pytest.approx(0.19799501, abs=1e-8)
+    assert found["recovery"]["p910"]["iterations"] == 14
+    psi = [row["psi"] for row in found["recovery"]["p910"]["stimuli"]]
+    assert np.mean(psi) == pytest.approx(3.544791, abs=1e-6)
+    assert found["screening"]["bt500"]["rejected"] == []
+    assert found["reliability"]["icc"][0]["value"] == pytest.approx(0.7446, abs=5e-5)
+    assert len(found["dmos"]) == pd.read_csv(path)["method"].nunique() - 1
+    assert any("no average ranks" in note for note in found["notes"])
+    assert found["simulated"] is False
+    assert "Simulated." not in (tmp_path / "report.html").read_text()
+
+
+def test_the_smallest_table_still_makes_a_report(tmp_path):
+    tiny = pd.DataFrame({"rater": ["a", "b"], "source": "s", "method": "m", "score": [3, 4]})
+    results = write_report(tiny, out=tmp_path)
+    assert results.tables["mos"]["mos"].tolist() == [3.5]
+    assert (tmp_path / "report.html").exists()
+
+
+def test_names_are_text_on_the_page_whatever_they_hold(tmp_path):
+    panel = random_panel(raters=4, sources=3, methods=2)
+    evil = validate_ratings(panel.assign(method=panel["method"].replace("m00", "<script>alert(1)</script>")))
+    write_report(evil, out=tmp_path)
+    assert "<script" not in (tmp_path / "report.html").read_text()
+
+
+def test_gold_items_and_raters_to_leave_out_are_stated_with_their_effect(tmp_path):
+    gold, out = tmp_path / "gold.csv", tmp_path / "out"
+    items = example.ratings().query("method == 'hr'")[["benchmark", "source", "method"]].drop_duplicates()
+    items.assign(expected=5).to_csv(gold, index=False)
+    given = ["report", str(example.RATINGS), "--gold", str(gold), "--exclude", "simulated_10", "--out", str(out)]
+    assert main(given) == 0
+    found = json.loads((out / "summary.json").read_text())
+    assert found["screening"]["gold"]["rejected"] == ["simulated_10"]
+    assert found["provenance"]["options"]["exclude"] == ["simulated_10"]
+    assert found["provenance"]["sha256"]["gold"] == sha256(gold.read_bytes()).hexdigest()
+    assert {row["n"] for row in found["mos"]} == {36, 45}
+    assert "Raters left out on request" in (out / "report.html").read_text()
+    effect = pd.read_csv(out / "tables" / "screening_effect.csv").query("screen == 'exclude'")
+    assert effect["change"].abs().max() > 0.05
+
+
+def test_an_earlier_reports_tables_do_not_stay_behind(tmp_path):
+    panel = random_panel(raters=4, sources=3, methods=2)
+    objective = panel[["benchmark", "source", "method"]].drop_duplicates().assign(psnr=range(20, 26))
+    write_report(panel, objective, out=tmp_path)
+    assert (tmp_path / "figures" / "mos_psnr.png").exists()
+    write_report(panel, out=tmp_path)
+    assert not (tmp_path / "tables" / "agreement.csv").exists()
+    assert not (tmp_path / "figures" / "mos_psnr.png").exists()
+
+
+def test_the_mixed_model_comes_on_request():
+    panel = random_panel(raters=8, sources=6, methods=3)
+    results = analyse(panel, options=Options(mixed=True))
+    assert results.tables["mixed_effects"]["term"].tolist()[:2] == ["m01", "m02"]
+    assert "mixed_effects" not in analyse(panel).tables
+
+
+def test_other_options_reach_the_tests(tmp_path):
+    results = analyse(random_panel(), options=Options(unit="image", zero_method="wilcox", interval="student"))
+    row = results.tables["significance"].iloc[0]
+    assert (row["unit"], row["zero_method"]) == ("image", "wilcox")
+    table = results.tables["mos"]
+    assert table["ci_low"].tolist() == table["student_low"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "missing.csv"], "missing.csv"),
+        (["report", "{ratings}", "--reference", "original"], "no method is called 'original'; the table has bicubic"),
+        (["report", "{ratings}", "--exclude", "nobody"], "cannot exclude nobody"),
+        (["report", "{broken}"], "row 1: score is '9'; it must be a whole number from 1 to 5"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
+    broken = tmp_path / "broken.csv"
+    broken.write_text("rater,source,method,score\na,s,m,9\n")
+    given = [part.format(ratings=example.RATINGS, broken=broken) for part in arguments]
+    assert main([*given, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_the_other_commands_print_their_tables(tmp_path, capsys):
+    assert main(["plan", str(example.RATINGS), "--images", "100", "--comparisons", "36"]) == 0
+    assert "raters_and_images" in capsys.readouterr().out
+    assert main(["simulate", "--out", str(tmp_path / "p.csv"), "--raters", "2"]) == 0
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 2 * 1128
+    assert main(["simulate-paper", "--panels", "1", "--deviation", "0", "--out", str(tmp_path / "sim")]) == 0
+    printed = capsys.readouterr().out
+    assert "Simulated: 26 raters" in printed
+    assert len(pd.read_csv(tmp_path / "sim" / "findings.csv")) == 5
+
+
+def test_the_web_process_gets_the_contract_without_figures_and_without_django():
+    code = "import sys, analysis.schema, analysis.mos; print([m for m in sys.modules if '.' not in m])"
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "pandas" in out
+    for module in ("matplotlib", "django", "torch", "krippendorff", "jinja2", "pingouin", "statsmodels"):
+        assert f"'{module}'" not in out
+
+
+def test_the_whole_library_imports_neither_django_nor_torch_nor_a_test_oracle():
+    code = "import sys, analysis.__main__, analysis.page, analysis.power, analysis.expectation, analysis.example\n"
+    code += "print(sorted(m for m in sys.modules if '.' not in m))"
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    for module in ("django", "torch", "studies", "mosweb", "srcore", "pingouin", "statsmodels", "sureal"):
+        assert f"'{module}'" not in out
