@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
+from analysis import correlation
 from analysis.intervals import resample_counts
 from analysis.mos import group_codes
 from analysis.panel import matrix
@@ -48,37 +49,38 @@ def agreement(ratings: pd.DataFrame, objective: pd.DataFrame, *, draws: int = DR
 
 def _agree(value: np.ndarray, scores: np.ndarray, source: np.ndarray, *, draws: int, seed: int) -> dict[str, float]:
     """All statistics of one metric (stimuli,) against the scores (raters, stimuli), with percentile limits."""
-    average = np.nanmean(scores, axis=0)
-    whole = np.ones(len(value))
-    parameters = fit_logistic(value, average[None, :], whole[None, :])
-    row: dict[str, float] = {"n": len(value)} | _statistics(value, average, logistic(value, parameters[0]))
+    average = np.nanmean(scores, axis=0)[None, :]
+    whole = np.ones_like(average)
+    parameters = fit_logistic(value, average, whole)
+    found = _statistics(value, average, whole, parameters)
     by_rater = resample_counts(len(scores), draws=draws, seed=seed, stream=2)
     by_source = resample_counts(int(source.max()) + 1, draws=draws, seed=seed, stream=3)
     rated = ~np.isnan(scores)
     n = by_rater @ rated
-    drawn = np.divide(by_rater @ np.where(rated, scores, 0.0), n, out=np.full(n.shape, np.nan), where=n > 0)
-    weight = np.where(np.isnan(drawn), 0.0, by_source[:, source])
-    drawn = np.nan_to_num(drawn)
+    drawn = np.divide(by_rater @ np.where(rated, scores, 0.0), n, out=np.zeros(n.shape), where=n > 0)
+    weight = np.where(n > 0, by_source[:, source], 0.0)
     fits = fit_logistic(value, drawn, weight, start=parameters[0], settled=SETTLED_DRAW)
-    results = []
-    for y, w, fit in zip(drawn, weight, fits, strict=True):
-        rows = np.repeat(np.arange(len(value)), w.astype(int))
-        if len(rows) and np.ptp(value[rows]) > 0 and np.ptp(y[rows]) > 0:
-            results.append(_statistics(value[rows], y[rows], logistic(value[rows], fit)))
+    sample = _statistics(value, drawn, weight, fits)
+    row: dict[str, float] = {"n": len(value)}
     for name in STATISTICS:
-        sample = np.array([result[name] for result in results])
-        low, high = np.nanpercentile(sample, [2.5, 97.5]) if len(sample) else (np.nan, np.nan)
-        row |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+        kept = sample[name][~np.isnan(sample[name])]
+        low, high = np.percentile(kept, [2.5, 97.5]) if len(kept) else (np.nan, np.nan)
+        row |= {name: float(found[name][0]), f"{name}_low": float(low), f"{name}_high": float(high)}
     return row
 
 
-def _statistics(value: np.ndarray, average: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    fitted = np.ptp(predicted) > 1e-12 and np.ptp(average) > 0
+def _statistics(
+    value: np.ndarray, average: np.ndarray, weight: np.ndarray, parameters: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Each of STATISTICS for every draw, (draws,), of average and weight (draws, n)."""
+    predicted = logistic(value, parameters)
+    metric = np.broadcast_to(value, average.shape)
+    total = np.maximum(weight.sum(axis=1), 1)
     return {
-        "plcc": float(np.corrcoef(predicted, average)[0, 1]) if fitted else np.nan,
-        "srocc": float(np.corrcoef(stats.rankdata(value), stats.rankdata(average))[0, 1]),
-        "krocc": float(stats.kendalltau(value, average, method="asymptotic").statistic),
-        "rmse": float(np.sqrt(((predicted - average) ** 2).mean())),
+        "plcc": correlation.pearson(predicted, average, weight),
+        "srocc": correlation.spearman(metric, average, weight),
+        "krocc": correlation.kendall(metric, average, weight),
+        "rmse": np.sqrt((weight * (predicted - average) ** 2).sum(axis=1) / total),
     }
 
 

@@ -1,9 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import curve_fit
 
+from analysis import correlation
 from analysis.agreement import agreement, fit_logistic, logistic
 from analysis.mos import mos
 from analysis.schema import STIMULUS
@@ -74,3 +77,19 @@ def test_too_few_stimuli_give_no_row():
     objective = panel[STIMULUS].drop_duplicates().assign(psnr=[1.0, 2.0, 3.0, 4.0])
     assert agreement(panel, objective).empty
     assert isinstance(agreement(panel, objective), pd.DataFrame)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(3, 40))
+def test_weighted_correlations_are_those_of_scipy_on_the_repeated_values(seed, n):
+    rng = np.random.default_rng(seed)
+    x, y = rng.integers(0, 6, (4, n)).astype(float), rng.integers(0, 6, (4, n)) / 3
+    weight = rng.integers(0, 3, (4, n)).astype(float)
+    for name, oracle in (("pearson", stats.pearsonr), ("spearman", stats.spearmanr), ("kendall", stats.kendalltau)):
+        found = getattr(correlation, name)(x, y, weight)
+        for row in range(4):
+            a, b = (np.repeat(values[row], weight[row].astype(int)) for values in (x, y))
+            if len(a) > 1 and np.ptp(a) > 0 and np.ptp(b) > 0:
+                assert found[row] == pytest.approx(oracle(a, b).statistic, abs=1e-9)
+            else:
+                assert np.isnan(found[row])
