@@ -2,6 +2,10 @@
 
 The picture is its own training set: each patch of it, enlarged by 2^(1/3), is replaced by a similar patch that lies
 elsewhere in the picture or in a smaller copy of it, seen through an affine transform. Six such steps make 4x.
+
+The paper's planes, found from vanishing points, are left out. With a detector (Canny, Hough segments, RANSAC for up to
+three vanishing points) they changed PSNR on eight buildings of BSD100 by -0.28 to +0.02 dB, -0.05 in the mean, and by
+-0.04 in the mean when the lines were found in the HR picture: LR pictures of 120 x 80 pixels show too few.
 """
 
 from collections.abc import Callable
