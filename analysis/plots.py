@@ -39,6 +39,13 @@ _RC: dict[Any, Any] = {
 _SCORES = np.arange(SCALE[0], SCALE[1] + 1)
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows by itself, without pyplot and its global state."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
 @mpl.rc_context(_RC)
 def svg(figure: Figure) -> bytes:
     """The figure as SVG, without a date."""
@@ -57,14 +64,14 @@ def png(figure: Figure) -> bytes:
 
 
 def _figure(width: float, height: float, columns: int = 1, *, share: bool = False) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = NotebookFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(1, columns, squeeze=False, sharey=share)[0])
 
 
 def _stack(panels: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     """One panel a benchmark, one above the other."""
-    figure = Figure(figsize=(width, height * panels), layout="constrained")
+    figure = NotebookFigure(figsize=(width, height * panels), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, [row[0] for row in figure.subplots(panels, 1, squeeze=False)]
 

@@ -1,0 +1,120 @@
+"""Speed of the analysis, printed and never asserted: `python -m tests.bench.bench_analysis [report|million|recovery]`.
+
+Ratios are of runs side by side in one process; the whole times are those of this machine, in this hour.
+"""
+
+import contextlib
+import io
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis import paper
+from analysis.mos import mos
+from analysis.recovery import recover
+from analysis.replication import paper_panel
+from analysis.schema import STIMULUS, validate_ratings
+from analysis.significance import pairwise_tests
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def report() -> None:
+    """The whole command on the paper's 29,328 ratings, figures included, start of Python included."""
+    with tempfile.TemporaryDirectory() as folder:
+        ratings, objective = Path(folder, "ratings.csv"), Path(folder, "objective.csv")
+        panel = paper_panel(deviation=0.2, seed=1)
+        panel.to_csv(ratings, index=False)
+        keys = panel[STIMULUS].drop_duplicates()
+        rng = np.random.default_rng(0)
+        metrics = keys.merge(paper.published()[["benchmark", "method", "psnr", "ssim"]], on=["benchmark", "method"])
+        metrics["psnr"] += rng.normal(0, 2, len(metrics))
+        metrics["ssim"] = (metrics["ssim"] - rng.uniform(0, 0.1, len(metrics))).clip(0, 1)
+        metrics.to_csv(objective, index=False)
+        command = [sys.executable, "-m", "analysis", "report", str(ratings), "--objective", str(objective)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.perf_counter()
+        subprocess.run([*command, "--out", str(Path(folder, "out"))], check=True, cwd=ROOT, capture_output=True)
+        wall = time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"report on {len(panel)} ratings: {wall:.1f} s, {cpu:.1f} s of processor time (aim: under 10 s)")
+
+
+def million() -> None:
+    """MOS, two-way bootstrap (1,000 draws) and all pairwise tests on 100 raters x 1,000 sources x 10 methods."""
+    rater, source, method = (index.ravel() for index in np.indices((100, 1000, 10)))
+    rng = np.random.default_rng(0)
+    score = np.clip(np.rint(1.5 + method / 4 + rng.normal(0, 1, rater.size)), 1, 5).astype(int)
+    names = [np.array([f"{letter}{i:04d}" for i in range(1000)]) for letter in "rsm"]
+    columns = dict(
+        zip(
+            ("rater", "source", "method"),
+            (n[i] for n, i in zip(names, (rater, source, method), strict=True)),
+            strict=True,
+        )
+    )
+    table = pd.DataFrame(columns | {"score": score})
+    start, cpu = time.perf_counter(), time.process_time()
+    ratings = validate_ratings(table)
+    scores = mos(ratings, interval="two_way_bootstrap", draws=1000)
+    tests = pairwise_tests(ratings)
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"{len(ratings)} ratings, {len(scores)} intervals, {len(tests)} tests: {wall:.1f} s, "
+        f"{cpu:.1f} s of processor time, peak {peak:.2f} GiB (aim: under 10 s and 1 GB)"
+    )
+
+
+def recovery() -> None:
+    """Our P.910 model beside sureal's projection solver on the same scores, best of five each."""
+    from sureal.dataset_reader import RawDatasetReader
+    from sureal.subjective_model import SubjectMLEModelProjectionSolver
+
+    class ArrayReader(RawDatasetReader):
+        opinion_score_3darray = None
+
+        def __init__(self, array: np.ndarray) -> None:
+            self.opinion_score_3darray = array
+
+    def best(run, times: int = 5) -> float:
+        spans = []
+        for _ in range(times):
+            start = time.perf_counter()
+            run()
+            spans.append(time.perf_counter() - start)
+        return min(spans)
+
+    def theirs() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            SubjectMLEModelProjectionSolver(ArrayReader(array)).run_modeling()
+
+    for name, ratings in (("the paper's size", paper_panel(deviation=0.2, seed=1)), *_nflx()):
+        stimulus = ratings.groupby(STIMULUS).ngroup().to_numpy()
+        rater = pd.factorize(ratings["rater"])[0]
+        array = np.full((stimulus.max() + 1, rater.max() + 1, 1), np.nan)
+        array[stimulus, rater, 0] = ratings["score"]
+        ours, other = best(lambda table=ratings: recover(table)), best(theirs)
+        print(
+            f"recovery on {name}, {array.size} scores: ours {ours * 1e3:.1f} ms from the table, sureal "
+            f"{other * 1e3:.1f} ms from the array: {other / ours:.0f} times (aim: at least 10)"
+        )
+
+
+def _nflx() -> list[tuple[str, pd.DataFrame]]:
+    path = Path(os.environ.get("MOSWEB_SHARED", ROOT.parent / "shared")) / "ratings" / "nflx_public.csv"
+    return [("NFLX public", validate_ratings(pd.read_csv(path)))] if path.exists() else []
+
+
+if __name__ == "__main__":
+    runs = {"report": report, "million": million, "recovery": recovery}
+    for name in sys.argv[1:] or runs:
+        runs[name]()
