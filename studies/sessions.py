@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 
 from studies import design
-from studies.models import Rater, Rating, Session, Stimulus, Study, StudyEvent, Trial
+from studies.models import Rater, Rating, Session, Study, StudyEvent, Trial
 from studies.selection import ANCHOR_SCORES, Role, slots
+from studies.statements import OwnTrial, ShownTrial, claim, own_trial, shown_trials, store_rating
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Receipt:
     """The server's word that a rating is stored. `repeated`: the same rating had been stored before."""
 
     progress: Progress
-    upcoming: list[Trial]
+    upcoming: list[ShownTrial]
     repeated: bool
 
 
@@ -155,16 +156,13 @@ def finish_calibration(*, rater: Rater) -> Session:
     return session
 
 
-def calibration_trials(session: Session) -> list[Trial]:
-    return list(_with_sizes(session.trials.filter(phase=Trial.Phase.CALIBRATION)))
+def calibration_trials(session: Session) -> list[ShownTrial]:
+    return shown_trials(session=session.pk, start=1, stop=session.calibration_trials + 1)
 
 
-def upcoming_trials(session: Session) -> list[Trial]:
+def upcoming_trials(session: Session) -> list[ShownTrial]:
     """The first unrated trials of the session, WINDOW at most; empty before the calibration is done."""
-    if session.next_position <= session.calibration_trials:
-        return []
-    start = session.next_position
-    return list(_with_sizes(session.trials.filter(position__gte=start, position__lt=start + WINDOW)))
+    return _window(session.pk, next_position=session.next_position, calibration_trials=session.calibration_trials)
 
 
 def progress(session: Session) -> Progress:
@@ -179,28 +177,29 @@ def record_rating(*, rater_token: str, token: str, score: int, display: DisplayF
     another score raises RatingConflict. Raises UnknownTrial, TrialNotDue, or what get_rater raises.
     """
     trial = _own_trial(rater_token=rater_token, token=token)
-    session = trial.session
-    _admitted(session.rater)
     if trial.phase != Trial.Phase.RATED:
         raise TrialNotDue("The examples are not rated.")
-    stored = _claim(trial=trial, score=score, display=display, now=now)
-    if stored:
-        session.next_position = trial.position + 1
-    else:
-        _refuse_unless_repeated(trial=trial, score=score)
-        session.refresh_from_db(fields=["next_position"])
-    return Receipt(progress=progress(session), upcoming=upcoming_trials(session), repeated=not stored)
+    stored = _store(trial, score=score, display=display, now=now)
+    next_position = trial.position + 1
+    if not stored:
+        _refuse_unless_repeated(trial, score=score)
+        next_position = Session.objects.values_list("next_position", flat=True).get(pk=trial.session)
+    calibration = trial.calibration_trials
+    return Receipt(
+        progress=Progress(rated=next_position - 1 - calibration, total=trial.trials_total - calibration),
+        upcoming=_window(trial.session, next_position=next_position, calibration_trials=calibration),
+        repeated=not stored,
+    )
 
 
-def image_file(*, rater_token: str, token: str) -> Stimulus:
-    """The stimulus behind an image address, for its rater and only while it is due soon. Raises as record_rating."""
+def image_file(*, rater_token: str, token: str) -> str:
+    """The stored file behind an image address, for its rater and only while it is due soon. Raises as record_rating."""
     trial = _own_trial(rater_token=rater_token, token=token)
-    session = trial.session
-    _admitted(session.rater)
-    in_window = session.next_position <= trial.position < session.next_position + WINDOW
-    if trial.phase == Trial.Phase.RATED and (session.next_position <= session.calibration_trials or not in_window):
+    calibrating = trial.next_position <= trial.calibration_trials
+    in_window = trial.next_position <= trial.position < trial.next_position + WINDOW
+    if trial.phase == Trial.Phase.RATED and (calibrating or not in_window):
         raise TrialNotDue
-    return trial.stimulus
+    return trial.image
 
 
 def withdraw(*, rater: Rater, now: datetime) -> int:
@@ -229,14 +228,24 @@ def withdraw(*, rater: Rater, now: datetime) -> int:
 def _admitted(rater: Rater | None, *, closed_too: bool = False) -> Rater:
     if rater is None:
         raise UnknownInvitation
-    if rater.withdrawn_at:
-        raise RaterWithdrawn
-    if rater.revoked_at:
-        raise InvitationRevoked
-    trying_a_draft = rater.is_preview and rater.study.state == Study.State.DRAFT
-    if rater.study.state != Study.State.LAUNCHED and not trying_a_draft and not closed_too:
-        raise StudyNotOpen
+    _admit(
+        withdrawn=rater.withdrawn_at is not None,
+        revoked=rater.revoked_at is not None,
+        preview=rater.is_preview,
+        state=rater.study.state,
+        closed_too=closed_too,
+    )
     return rater
+
+
+def _admit(*, withdrawn: bool, revoked: bool, preview: bool, state: str, closed_too: bool = False) -> None:
+    if withdrawn:
+        raise RaterWithdrawn
+    if revoked:
+        raise InvitationRevoked
+    trying_a_draft = preview and state == Study.State.DRAFT
+    if state != Study.State.LAUNCHED and not trying_a_draft and not closed_too:
+        raise StudyNotOpen
 
 
 def _started(rater: Rater) -> Session:
@@ -294,45 +303,41 @@ def _planned_trials(study: Study, *, seed: int) -> list[Trial]:
     return calibration + [Trial(stimulus_id=s.stimulus, phase=Trial.Phase.RATED, repeat=s.repeat) for s in order]
 
 
-def _own_trial(*, rater_token: str, token: str) -> Trial:
-    trial = (
-        Trial.objects.select_related("session__rater__study", "stimulus")
-        .filter(token=token, session__rater__token=rater_token)
-        .first()
-    )
+def _own_trial(*, rater_token: str, token: str) -> OwnTrial:
+    """The trial, if it is the rater's and the rater is admitted."""
+    trial = own_trial(token=token, rater_token=rater_token)
     if trial is None:
         raise UnknownTrial
+    _admit(withdrawn=trial.is_withdrawn, revoked=trial.is_revoked, preview=trial.is_preview, state=trial.study_state)
     return trial
 
 
-def _claim(*, trial: Trial, score: int, display: DisplayFacts, now: datetime) -> bool:
+def _window(session: int, *, next_position: int, calibration_trials: int) -> list[ShownTrial]:
+    if next_position <= calibration_trials:
+        return []
+    return shown_trials(session=session, start=next_position, stop=next_position + WINDOW)
+
+
+def _store(trial: OwnTrial, *, score: int, display: DisplayFacts, now: datetime) -> bool:
     """Move the session on from this trial and store its rating, both or neither; False if the trial is not due."""
-    finished = {"finished_at": now} if trial.position == trial.session.trials_total else {}
     with transaction.atomic():
-        claimed = Session.objects.filter(pk=trial.session_id, next_position=trial.position).update(
-            next_position=trial.position + 1, last_active_at=now, **finished
-        )
+        claimed = claim(trial, now=now)
         if claimed:
-            Rating.objects.create(trial=trial, score=score, rated_at=now, **asdict(display))
-    return bool(claimed)
+            store_rating({"trial_id": trial.pk, "score": score, "rated_at": now, **asdict(display)})
+    return claimed
 
 
-def _refuse_unless_repeated(*, trial: Trial, score: int) -> None:
-    rating = Rating.objects.filter(trial=trial).first()
+def _refuse_unless_repeated(trial: OwnTrial, *, score: int) -> None:
+    rating = Rating.objects.filter(trial=trial.pk).first()
     if rating is None:
         raise TrialNotDue
     if rating.score == score:
         return
-    rater = trial.session.rater
     StudyEvent.objects.create(
-        study=rater.study,
+        study_id=trial.study,
         kind="conflict",
-        rater=rater.label,
+        rater=trial.rater_label,
         detail={"position": trial.position, "stored": rating.score, "refused": score},
     )
-    logger.warning("study %s: a second, different rating of one trial was refused", rater.study.name)
+    logger.warning("a second, different rating of one trial was refused; see the study's events")
     raise RatingConflict(stored=rating.score)
-
-
-def _with_sizes(trials: QuerySet[Trial]) -> QuerySet[Trial]:
-    return trials.select_related("stimulus__source").order_by("position")

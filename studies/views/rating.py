@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,7 +15,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from studies import sessions
-from studies.models import Rater, Session, Trial
+from studies.models import Rater, Session
+from studies.statements import ShownTrial
 from studies.views.rating_forms import RatingForm
 
 COOKIE = "rater"
@@ -128,8 +130,8 @@ def rate(request: HttpRequest, token: str) -> HttpResponseBase:
 @require_GET
 @for_scripts
 def image(request: HttpRequest, token: str) -> HttpResponseBase:
-    stimulus = sessions.image_file(rater_token=rater_token(request), token=token)
-    response = FileResponse(stimulus.file.open("rb"), content_type="image/png")
+    name = sessions.image_file(rater_token=rater_token(request), token=token)
+    response = FileResponse(default_storage.open(name), content_type="image/png")
     # Django names the stored file here.
     del response.headers["Content-Disposition"]
     return response
@@ -193,19 +195,19 @@ def standing_of(session: Session) -> dict[str, Any]:
     return standing(sessions.progress(session), sessions.upcoming_trials(session))
 
 
-def standing(progress: sessions.Progress, upcoming: Iterable[Trial]) -> dict[str, Any]:
+def standing(progress: sessions.Progress, upcoming: Iterable[ShownTrial]) -> dict[str, Any]:
     """How far the rater is, and the few trials that come next."""
     return {"rated": progress.rated, "total": progress.total, "upcoming": [trial_data(trial) for trial in upcoming]}
 
 
-def trial_data(trial: Trial) -> dict[str, Any]:
+def trial_data(trial: ShownTrial) -> dict[str, Any]:
     """What a rater's browser may know of a trial, and nothing else."""
     data: dict[str, Any] = {
         "position": trial.position,
         "url": reverse("image", args=[trial.token]),
         "token": trial.token,
-        "width": trial.stimulus.source.width,
-        "height": trial.stimulus.source.height,
+        "width": trial.width,
+        "height": trial.height,
     }
     if trial.anchor_score is not None:
         data["anchor_score"] = trial.anchor_score

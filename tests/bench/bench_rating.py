@@ -179,7 +179,7 @@ def main() -> None:
         began = time.monotonic()
         paced = options.raters if options.seconds else 0
         links = build(env, options.shared, raters=PAPER_RATERS + paced)
-        print(f"{kind}: the paper's study built in {time.monotonic() - began:.0f} s")
+        print(f"{kind}: the paper's study built in {time.monotonic() - began:.0f} s", flush=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

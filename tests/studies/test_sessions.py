@@ -48,7 +48,7 @@ def rate(rater, trial, score=3, now=NOW):
 
 def due(session):
     session.refresh_from_db()
-    return sessions.upcoming_trials(session)[0]
+    return Trial.objects.get(token=sessions.upcoming_trials(session)[0].token)
 
 
 def rated_trials(session):
@@ -169,7 +169,7 @@ def test_images_are_served_within_the_window_only(rater, session):
 
     def served(trial):
         try:
-            return sessions.image_file(rater_token=rater.token, token=trial.token).pk == trial.stimulus_id
+            return sessions.image_file(rater_token=rater.token, token=trial.token) == trial.stimulus.file.name
         except sessions.TrialNotDue:
             return False
 
@@ -292,7 +292,7 @@ def test_withdrawing_while_a_rating_arrives_leaves_no_rating(rater, session):
 
 def test_a_rating_takes_few_queries(rater, session, django_assert_max_num_queries):
     trial = due(session)
-    # trial; savepoint, claim, insert, release; upcoming.
+    # The trial; savepoint, claim, insert, release; what is upcoming.
     with django_assert_max_num_queries(6):
         rate(rater, trial)
     waiting = due(session)

@@ -1,0 +1,106 @@
+"""The few statements that every rating and every image takes, as SQL.
+
+Written out because they are what raters wait for: here a statement takes 0.05 ms, while the ORM builds the same one
+anew each time in 1 to 3 ms. They are plain enough for SQLite and PostgreSQL alike; the constraints of the models hold
+all the same.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from studies.models import Rating
+
+
+class OwnTrial(NamedTuple):
+    """A trial with all that decides whether its rater may see or rate it now."""
+
+    pk: int
+    position: int
+    phase: str
+    session: int
+    next_position: int
+    calibration_trials: int
+    trials_total: int
+    rater_label: str
+    is_preview: bool
+    is_revoked: bool
+    is_withdrawn: bool
+    study: int
+    study_state: str
+    image: str
+
+
+class ShownTrial(NamedTuple):
+    """What a rater's browser may know of a trial; anchor_score in the calibration only."""
+
+    position: int
+    token: str
+    width: int
+    height: int
+    anchor_score: int | None
+
+
+_OWN_TRIAL = """
+SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s.trials_total, r.label, r.is_preview,
+       r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, d.id, d.state, i.file
+  FROM studies_trial t
+  JOIN studies_session s ON s.id = t.session_id
+  JOIN studies_rater r ON r.id = s.rater_id
+  JOIN studies_study d ON d.id = r.study_id
+  JOIN studies_stimulus i ON i.id = t.stimulus_id
+ WHERE t.token = %s AND r.token = %s
+"""
+
+_SHOWN = """
+SELECT t.position, t.token, h.width, h.height, t.anchor_score
+  FROM studies_trial t
+  JOIN studies_stimulus i ON i.id = t.stimulus_id
+  JOIN studies_sourceimage h ON h.id = i.source_id
+ WHERE t.session_id = %s AND t.position >= %s AND t.position < %s
+ ORDER BY t.position
+"""
+
+_CLAIM = """
+UPDATE studies_session SET next_position = %s, last_active_at = %s, finished_at = %s
+ WHERE id = %s AND next_position = %s
+"""
+
+_RATING_FIELDS = [field for field in Rating._meta.concrete_fields if not field.primary_key]
+_STORE = (
+    f"INSERT INTO {Rating._meta.db_table} ({', '.join(str(field.column) for field in _RATING_FIELDS)})"  # noqa: S608
+    f" VALUES ({', '.join(['%s'] * len(_RATING_FIELDS))})"
+)
+
+
+def own_trial(*, token: str, rater_token: str) -> OwnTrial | None:
+    """The trial of this token, if it is one of the rater with that invitation."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN_TRIAL, [token, rater_token])
+        row = cursor.fetchone()
+    return OwnTrial(*row) if row else None
+
+
+def shown_trials(*, session: int, start: int, stop: int) -> list[ShownTrial]:
+    """The session's trials at positions start..stop-1, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SHOWN, [session, start, stop])
+        return [ShownTrial(*row) for row in cursor.fetchall()]
+
+
+def claim(trial: OwnTrial, *, now: datetime) -> bool:
+    """Move the session on from this trial; False if another trial is due, and then nothing has changed."""
+    moment = connection.ops.adapt_datetimefield_value(now)
+    finished = moment if trial.position == trial.trials_total else None
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [trial.position + 1, moment, finished, trial.session, trial.position])
+        return bool(cursor.rowcount)
+
+
+def store_rating(values: Mapping[str, Any]) -> None:
+    """Insert a rating; `values` has every field of the model by name, the trial as trial_id."""
+    row = [field.get_db_prep_save(values[field.attname], connection) for field in _RATING_FIELDS]
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, row)
