@@ -72,6 +72,29 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--validate", type=Path, metavar="DIR", help="benchmark folder for PSNR and a sample picture")
     _add_device(train)
     train.set_defaults(command=_train)
+    publish = commands.add_parser("publish", help="measure a trained network and put it among the methods")
+    publish.add_argument("run", type=Path, metavar="DIR", help="folder of a finished run")
+    publish.add_argument("--benchmarks", nargs="+", required=True, type=Path, metavar="DIR", help="to measure it on")
+    publish.add_argument("--data", required=True, metavar="TEXT", help="what it was trained on, for the manifest")
+    publish.add_argument("--licence", required=True, metavar="TEXT", help="of the weights, for the manifest")
+    publish.add_argument("--unfinished", action="store_true", help="also before the end of the plan")
+    _add_device(publish)
+    publish.set_defaults(command=_publish)
+
+    add = commands.add_parser("add", help="put a network file that spandrel opens among the methods")
+    add.add_argument("name", metavar="NAME", help="the method's name from now on")
+    add.add_argument("file", type=Path, metavar="FILE", help="*.safetensors or *.pth, RGB 4x")
+    add.add_argument("--display-name", metavar="TEXT", help="for tables (default: NAME)")
+    add.add_argument("--citation", metavar="TEXT", default="", help="where it comes from")
+    add.set_defaults(command=_add)
+
+    bench = commands.add_parser("bench", help="measure the speed of training here")
+    bench.add_argument("what", choices=["train"])
+    bench.add_argument("--recipes", nargs="+", default=["srresnet-mse", "srgan-mse"], metavar="RECIPE")
+    bench.add_argument("--batch", type=_whole, metavar="N", help="crops an update (default: the recipe's; on a CPU 2)")
+    bench.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights, for recipes that use it")
+    _add_device(bench)
+    bench.set_defaults(command=_bench)
     return parser
 
 
@@ -191,6 +214,36 @@ def _train(options: argparse.Namespace) -> None:
     if run.processes.is_first:
         state = "done" if run.update == run.plan else f"at update {run.update:,} of {run.plan:,}; --resume goes on"
         print(f"{recipe.name} is {state}: {options.out / 'generator.safetensors'}")
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from srcore.training.publish import publish  # loads torch
+
+    path = publish(
+        options.run,
+        options.benchmarks,
+        data=options.data,
+        licence=options.licence,
+        unfinished=options.unfinished,
+        device=options.device,
+    )
+    print(f"{path} is in use as method {path.stem}")
+
+
+def _add(options: argparse.Namespace) -> None:
+    from srcore.training.publish import add_foreign  # loads torch
+
+    architecture = add_foreign(options.name, options.file, display_name=options.display_name, citation=options.citation)
+    print(f"{options.name} is ready: {architecture}; a running site sees it after a restart")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    names = [get_recipe(name).name for name in options.recipes]
+    from srcore.inference import choose_device  # loads torch
+    from srcore.training import bench
+
+    rates = bench.measure_training(names, device=options.device, batch=options.batch, vgg=options.vgg)
+    print(bench.report(rates, choose_device(options.device)))
 
 
 def _write_csv(path: Path, result: Evaluation) -> None:

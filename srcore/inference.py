@@ -61,7 +61,7 @@ class Engine:
 
     def __init__(self, network: Generator, *, device: str | torch.device = "auto", half: bool | None = None) -> None:
         self.device = choose_device(device) if isinstance(device, str) else device
-        self.half = self.device.type == "cuda" if half is None else half
+        self.half = self.device.type == "cuda" and network.supports_half if half is None else half
         self._exact = prepared_for_inference(copy.deepcopy(network)).requires_grad_(False)
         self._exact.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if isinstance(self._exact, SRResNet):

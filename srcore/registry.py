@@ -24,6 +24,10 @@ class MethodUnavailable(SrcoreError, RuntimeError):
     """The method exists but cannot run here; the message says what to do."""
 
 
+class MethodNameError(SrcoreError, ValueError):
+    """A name that a new method cannot have; the message says why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """One way to make the high-resolution picture.
@@ -50,11 +54,11 @@ class Registry(Mapping[str, Method]):
         self._methods: dict[str, Method] = {}
 
     def register(self, method: Method) -> None:
-        """Add a method. Raises ValueError, and changes nothing, if the name is taken or is no plain lower-case word."""
+        """Add a method. Raises MethodNameError, and changes nothing, if the name is taken or no plain lower-case word."""
         if method.name in self._methods:
-            raise ValueError(f"there is a method named {method.name!r} already; choose another name")
+            raise MethodNameError(f"there is a method named {method.name!r} already; choose another name")
         if not method.name.replace("-", "").replace("_", "").isalnum() or method.name != method.name.lower():
-            raise ValueError(f"{method.name!r} is no method name; use lower-case letters, digits, '-' and '_'")
+            raise MethodNameError(f"{method.name!r} is no method name; use lower-case letters, digits, '-' and '_'")
         self._methods[method.name] = method
 
     def __getitem__(self, name: str) -> Method:
@@ -172,3 +176,21 @@ for _method in (
     Method(name="hr", display_name="HR", kind="reference", family="reference", citation="the original picture"),
 ):
     register(_method)
+
+
+def register_foreign() -> None:
+    """Register the network files that `python -m srcore add` put into the weights folder."""
+    for name, entry in weights.manifest().items():
+        if entry.get("foreign") and name not in METHODS:
+            register(
+                Method(
+                    name=name,
+                    display_name=str(entry["display_name"]),
+                    family="foreign",
+                    needs_weights=True,
+                    citation=str(entry["citation"]),
+                )
+            )
+
+
+register_foreign()

@@ -49,11 +49,13 @@ def path_of(name: str) -> Path:
 
 def why_missing(name: str) -> str:
     """Why a method's weights cannot be used and what to do; "" when they are there and are what the manifest says."""
+    entry = manifest().get(name)
     remedy = (
-        f"train them (python -m srcore train {name} --data PHOTOS --out DIR) "
+        f"train them (python -m srcore train {name} --data PHOTOS --out DIR, then publish) "
         "or set SRCORE_WEIGHTS to a folder that has them"
     )
-    entry = manifest().get(name)
+    if entry and entry.get("foreign"):
+        remedy = f"add it anew (python -m srcore add {name} FILE)"
     if entry is None:
         return f"{name} has no weights in {folder()}: {remedy}"
     path = folder() / str(entry["file"])
@@ -72,6 +74,14 @@ def file_sha256(path: Path, size: int, modified: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check(name: str, sha256: str) -> None:
+    """Raise WeightsError unless a method's file is there and has that sha256."""
+    if reason := why_missing(name):
+        raise WeightsError(reason)
+    if sha256_of(name) != sha256:
+        raise WeightsError(f"the weights of {name} changed while they were read; try again")
+
+
 def load(name: str, sha256: str) -> "dict[str, Tensor]":
     """The state of a method's generator, from the very bytes that were checked. Loads torch. Raises WeightsError."""
     from safetensors.torch import load as parse
@@ -84,6 +94,20 @@ def load(name: str, sha256: str) -> "dict[str, Tensor]":
         raise WeightsError(why_missing(name) or f"the weights of {name} changed while they were read; try again")
     state: dict[str, Tensor] = parse(data)
     return state
+
+
+def add_file(name: str, source: Path, facts: dict[str, Any]) -> Path:
+    """Copy somebody's network file into the folder and enter it in the manifest (`facts` plus file and sha256)."""
+    data = source.read_bytes()
+    path = folder() / f"{name}{source.suffix}"
+    folder().mkdir(parents=True, exist_ok=True)
+    write_whole(path, data)
+    _enter(name, {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), **facts})
+    return path
+
+
+def _enter(name: str, entry: dict[str, Any]) -> None:
+    write_whole(folder() / MANIFEST, (json.dumps(manifest() | {name: entry}, indent=2) + "\n").encode())
 
 
 def read_state(path: Path) -> "dict[str, Tensor]":
@@ -102,8 +126,7 @@ def publish(name: str, state: "dict[str, Tensor]", facts: dict[str, Any]) -> Pat
     """Write a generator's state and its manifest entry (`facts` plus file and sha256) into the folder; the file."""
     path = folder() / f"{name}.safetensors"
     folder().mkdir(parents=True, exist_ok=True)
-    entry = {"file": path.name, "sha256": save_state(path, state), **facts}
-    write_whole(folder() / MANIFEST, (json.dumps(manifest() | {name: entry}, indent=2) + "\n").encode())
+    _enter(name, {"file": path.name, "sha256": save_state(path, state), **facts})
     return path
 
 

@@ -11,6 +11,7 @@ from srcore import weights
 from srcore.images import Pixels, as_rgb
 from srcore.inference import Engine, Tile, choose_device
 from srcore.networks import build
+from srcore.registry import get_method
 
 
 def upscale(
@@ -27,6 +28,17 @@ def upscale(
     inference.DeviceError, and inference.TimeLimitExceeded after `time_limit` seconds.
     """
     engine = engine_of(name, weights.sha256_of(name), str(choose_device(device)))
+    return upscale_with(engine, lr, progress=progress, time_limit=time_limit), engine.device_name
+
+
+def upscale_with(
+    engine: Engine,
+    lr: Pixels,
+    *,
+    progress: Callable[[float], None] | None = None,
+    time_limit: float | None = None,
+) -> Pixels:
+    """uint8 (H, W, 3) or (H, W) -> the same, 4 times larger, by an engine; as `upscale`."""
     rgb = as_rgb(lr)
     tensor = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None].float() / 255
     result = np.empty((4 * lr.shape[0], 4 * lr.shape[1], *lr.shape[2:]), np.uint8)
@@ -37,12 +49,17 @@ def upscale(
         result[4 * tile.top : 4 * tile.bottom, 4 * tile.left : 4 * tile.right] = rounded
 
     engine.upscale_into(tensor, keep, progress=progress, time_limit=time_limit)
-    return result, engine.device_name
+    return result
 
 
 @lru_cache(maxsize=4)
 def engine_of(name: str, sha256: str, device: str) -> Engine:
     """The engine of a method with the weights of that sha256; the few used last stay loaded."""
+    if get_method(name).family == "foreign":
+        from srcore.networks.foreign import ForeignNetwork
+
+        weights.check(name, sha256)
+        return Engine(ForeignNetwork(weights.path_of(name)), device=device)
     network = build(name)
     network.load_state_dict(weights.load(name, sha256))
     return Engine(network, device=device)

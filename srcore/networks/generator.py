@@ -13,11 +13,13 @@ class Generator(nn.Module):
     luma       (N, 1, H, W) in [0, 1] -> (N, 1, 4H, 4W), in about [0, 1]; without `enlarges`, (N, 1, 4H, 4W) ->
                the same, from the bicubic enlargement
     `radius` is the reach of the receptive field in pixels of the input; `floats_per_lr_pixel` the activations held at
-    once, `macs_per_lr_pixel` the multiply-accumulates, for each pixel of the LR picture.
+    once, `macs_per_lr_pixel` the multiply-accumulates, for each pixel of the LR picture. `supports_half` says that
+    float16 serves on a GPU.
     """
 
     colour: Literal["rgb", "luma"] = "luma"
     enlarges: bool = True
+    supports_half: bool = True
     radius: int
     floats_per_lr_pixel: int
     macs_per_lr_pixel: int

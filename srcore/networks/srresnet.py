@@ -80,14 +80,14 @@ def _doubling(channels: int) -> list[nn.Module]:
 def prepared_for_inference(network: Generator) -> Generator:
     """Rewrite a network in place into an equal, faster one that can no longer be trained; returns it.
 
-    Each batch normalisation is merged into the convolution before it; SRResNet's output layer moves in front of the
-    last pixel shuffle. Networks without these parts stay as they are.
+    SRResNet's batch normalisations are merged into the convolutions before them, and its output layer moves in front
+    of the last pixel shuffle. The other networks have neither and stay as they are.
     """
     network.eval()
-    for module in list(network.modules()):
-        if isinstance(module, nn.Sequential):
-            _fold_batch_norm(module)
     if isinstance(network, SRResNet):
+        for module in list(network.modules()):
+            if isinstance(module, nn.Sequential):
+                _fold_batch_norm(module)
         _move_output_before_shuffle(network)
     return network
 

@@ -82,6 +82,11 @@ class Crops:
         return self.shard.after - self.shard.first >= len(self._photos)
 
     @property
+    def photographs(self) -> int:
+        """How many there are in all."""
+        return len(self._photos)
+
+    @property
     def lasts(self) -> int:
         """For how many updates a shard is used: until its pixels have been drawn once on average."""
         drawn = self.batch * self.world * (4 * self.lr_size) ** 2

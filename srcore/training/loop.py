@@ -10,7 +10,6 @@ from statistics import fmean
 from time import monotonic
 from typing import Any
 
-import numpy as np
 import torch
 
 from srcore import weights
@@ -18,6 +17,7 @@ from srcore.benchmark import find_sources, load_source
 from srcore.errors import SrcoreError
 from srcore.images import Pixels, as_rgb, write_image
 from srcore.inference import Engine, choose_device
+from srcore.methods.neural import upscale_with
 from srcore.metrics import measure
 from srcore.networks import build
 from srcore.networks.generator import Generator
@@ -202,12 +202,19 @@ def _save(run: Run) -> None:
         "seed": run.crops.seed,
         "update": run.update,
         "crops": run.crops.state(),
+        "photographs": run.crops.photographs,
+        "hardware": hardware_name(run.trainer.device, run.processes.world),
     }
     path = run.options.out / STATE
     temporary = path.with_name(f".{STATE}.{os.getpid()}")
     torch.save(state, temporary)
     temporary.replace(path)
     weights.save_state(run.options.out / GENERATOR, run.trainer.generator.state_dict())
+
+
+def hardware_name(device: torch.device, count: int = 1) -> str:
+    """Such as "1 x NVIDIA H200" or "cpu"."""
+    return f"{count} x {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "cpu"
 
 
 class _Records:
@@ -239,14 +246,14 @@ class _Records:
             return
         trainer = self.run.trainer
         engine = Engine(trainer.generator, device=trainer.device)
-        upscaled = [_upscaled(engine, lr) for _, lr in self._validation]
-        psnr = fmean(measure(as_rgb(hr), sr).psnr for (hr, _), sr in zip(self._validation, upscaled, strict=True))
+        upscaled = [upscale_with(engine, lr) for _, lr in self._validation]
+        psnr = fmean(measure(hr, sr).psnr for (hr, _), sr in zip(self._validation, upscaled, strict=True))
         self._write({"validation_psnr": psnr})
         folder = self.run.options.out / "samples"
         folder.mkdir(exist_ok=True)
         write_image(folder / f"{self.run.update:07d}.png", upscaled[0])
         if self._board:
-            self._board.add_image("sample", upscaled[0], self.run.update, dataformats="HWC")
+            self._board.add_image("sample", as_rgb(upscaled[0]), self.run.update, dataformats="HWC")
 
     def close(self) -> None:
         if self._board:
@@ -273,9 +280,3 @@ class _Records:
         line = f"{run.recipe.name}: {run.update:,} of {run.plan:,} updates ({run.update / run.plan:.1%}), "
         line += f"loss {loss:.5f}, {left} left"
         print(f"\r{line} " if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
-
-
-def _upscaled(engine: Engine, lr: Pixels) -> Pixels:
-    tensor = torch.from_numpy(np.ascontiguousarray(as_rgb(lr).transpose(2, 0, 1)))[None].float() / 255
-    pixels: Pixels = (engine(tensor)[0] * 255 + 0.5).floor().to(torch.uint8).permute(1, 2, 0).numpy()
-    return pixels

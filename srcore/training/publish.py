@@ -1,0 +1,86 @@
+"""From a finished run, or somebody's file, to a method: measured, described in the manifest, with its sha256."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from srcore import weights
+from srcore.benchmark import find_sources, load_source
+from srcore.inference import Engine
+from srcore.methods.neural import upscale_with
+from srcore.metrics import measure
+from srcore.networks import build
+from srcore.networks.foreign import ForeignNetwork
+from srcore.registry import METHODS, Method, MethodNameError, Registry, register_foreign
+from srcore.training.loop import GENERATOR, STATE, TrainingError
+
+
+def publish(
+    run: Path,
+    benchmarks: Sequence[Path],
+    *,
+    data: str,
+    licence: str,
+    unfinished: bool = False,
+    device: str = "auto",
+) -> Path:
+    """Measure a run's generator and put it into the weights folder as its method; the new file.
+
+    The manifest says the recipe, `data` and `licence` (words for a reader), updates, date, hardware, and PSNR and SSIM
+    (recipe `paper`) on each benchmark folder. Raises TrainingError for a folder that is no run, or is not finished
+    unless `unfinished` is allowed.
+    """
+    if not (run / STATE).is_file():
+        raise TrainingError(f"{run} is no folder of a run: {STATE} is not in it")
+    state: dict[str, Any] = torch.load(run / STATE, map_location="cpu", weights_only=True)
+    if state["update"] < state["plan"] and not unfinished:
+        raise TrainingError(
+            f"{run} is at update {state['update']:,} of {state['plan']:,}: "
+            "go on with train --resume, or give --unfinished"
+        )
+    network = build(state["recipe"])
+    network.load_state_dict(weights.read_state(run / GENERATOR))
+    engine = Engine(network, device=device)
+    facts = {
+        "recipe": state["recipe"],
+        "data": data,
+        "photographs": state["photographs"],
+        "updates": state["update"],
+        "plan": state["plan"],
+        "batch": state["batch"],
+        "seed": state["seed"],
+        "date": datetime.now(UTC).date().isoformat(),
+        "hardware": state["hardware"],
+        "scores": {folder.name: _scores(engine, folder) for folder in benchmarks},
+        "licence": licence,
+    }
+    return weights.publish(state["recipe"], network.state_dict(), facts)
+
+
+def add_foreign(name: str, file: Path, *, display_name: str | None = None, citation: str = "") -> str:
+    """Put a network file that spandrel opens among the methods; the name of its architecture.
+
+    Raises WeightsError for what cannot be used and MethodNameError for the name; then nothing has changed.
+    """
+    if not file.is_file():
+        raise weights.WeightsError(f"{file}: there is no such file")
+    architecture = ForeignNetwork(file).architecture
+    title, citation = display_name or name, citation or f"{architecture}, from {file.name}"
+    if name in METHODS and METHODS[name].family != "foreign":
+        raise MethodNameError(f"there is a method named {name!r} already; choose another name")
+    method = Method(name=name, display_name=title, family="foreign", citation=citation)
+    Registry().register(method)  # refuses a bad name before anything is written
+    facts = {"foreign": True, "architecture": architecture, "display_name": title, "citation": citation}
+    weights.add_file(name, file, facts)
+    register_foreign()
+    return architecture
+
+
+def _scores(engine: Engine, folder: Path) -> dict[str, float]:
+    pairs = [load_source(source) for source in find_sources(folder)]
+    scores = [measure(hr, upscale_with(engine, lr)) for hr, lr in pairs]
+    return {"psnr": round(fmean(s.psnr for s in scores), 4), "ssim": round(fmean(s.ssim for s in scores), 5)}
