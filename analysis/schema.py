@@ -53,10 +53,10 @@ _NUMBERS = {
     "hidden_ms": _Number(0, np.inf, whole=False, empty=True),
     "device_pixel_ratio": _Number(0.01, 100, whole=False, empty=True),
     "visual_viewport_scale": _Number(0.01, 100, whole=False, empty=True),
-    "viewport_width": _Number(0, np.inf, whole=True, empty=True),
-    "viewport_height": _Number(0, np.inf, whole=True, empty=True),
-    "screen_width": _Number(0, np.inf, whole=True, empty=True),
-    "screen_height": _Number(0, np.inf, whole=True, empty=True),
+    "viewport_width": _Number(0, np.inf, whole=False, empty=True),
+    "viewport_height": _Number(0, np.inf, whole=False, empty=True),
+    "screen_width": _Number(0, np.inf, whole=False, empty=True),
+    "screen_height": _Number(0, np.inf, whole=False, empty=True),
 }
 _PSNR = _Number(0, np.inf, whole=False, empty=True)
 _SSIM = _Number(-1, 1, whole=False, empty=True)

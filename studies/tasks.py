@@ -12,7 +12,7 @@ def render_stimulus(stimulus: int) -> None:
     render(stimulus)
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]
 def make_report(report: int) -> None:
     """Write this report if it is still wanted."""
     # As above: figures need matplotlib, which the web process does without.

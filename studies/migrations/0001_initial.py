@@ -379,7 +379,12 @@ class Migration(migrations.Migration):
                     "response_ms",
                     models.FloatField(help_text="from the frame that painted the image to the answer, page visible"),
                 ),
-                ("hidden_ms", models.FloatField(default=0, help_text="time within the trial with the page hidden")),
+                (
+                    "hidden_ms",
+                    models.FloatField(
+                        default=0, help_text="time since the first painting in which the image could not be seen"
+                    ),
+                ),
                 ("device_pixel_ratio", models.FloatField()),
                 ("visual_viewport_scale", models.FloatField()),
                 ("viewport_width", models.FloatField(help_text="CSS pixels")),

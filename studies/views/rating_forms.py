@@ -7,8 +7,8 @@ from django import forms
 from studies.models import HIGHEST_SCORE, LOWEST_SCORE
 from studies.sessions import DisplayFacts
 
-# Smaller than any real ratio; there to keep out 0, by which nothing can be divided.
-SMALLEST_RATIO = 0.01
+# Beyond any real ratio; analysis.schema refuses what lies outside, so one such row would spoil an export.
+SMALLEST_RATIO, LARGEST_RATIO = 0.01, 100
 
 
 class RatingForm(forms.Form):
@@ -17,8 +17,8 @@ class RatingForm(forms.Form):
     score = forms.IntegerField(min_value=LOWEST_SCORE, max_value=HIGHEST_SCORE)
     response_ms = forms.FloatField(min_value=0)
     hidden_ms = forms.FloatField(min_value=0)
-    device_pixel_ratio = forms.FloatField(min_value=SMALLEST_RATIO)
-    visual_viewport_scale = forms.FloatField(min_value=SMALLEST_RATIO)
+    device_pixel_ratio = forms.FloatField(min_value=SMALLEST_RATIO, max_value=LARGEST_RATIO)
+    visual_viewport_scale = forms.FloatField(min_value=SMALLEST_RATIO, max_value=LARGEST_RATIO)
     viewport_width = forms.FloatField(min_value=0)
     viewport_height = forms.FloatField(min_value=0)
     screen_width = forms.FloatField(min_value=0)

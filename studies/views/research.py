@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import ValidationError
-from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,7 +20,7 @@ from studies.models import Rater, Report, Study
 from studies.reports import request_report
 from studies.results import rater_progress, results_table, studies_with_counts
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 TABLES = {"ratings": ratings_frame, "objective": objective_frame}
 
@@ -178,7 +178,7 @@ def preview(request: HttpRequest, name: str) -> HttpResponse:
 def results(request: HttpRequest, name: str) -> HttpResponse:
     study = get_object_or_404(Study, name=name)
     rows = results_table(study).to_dict("records")
-    context = {"study": study, "rows": rows, "reports": study.reports.all()[:10]}
+    context = {"study": study, "rows": rows, "reports": Report.objects.filter(study=study)[:10]}
     return render(request, "studies/research/results.html", context)
 
 
