@@ -107,7 +107,7 @@ def get_rater(*, token: str, closed_too: bool = False) -> Rater:
     """The rater of an invitation, with study and, if there is one, session.
 
     Raises UnknownInvitation, InvitationRevoked, RaterWithdrawn or StudyNotOpen. With `closed_too` a study that is
-    not open does not raise: who took part may withdraw at any time.
+    not open does not raise: who took part may withdraw at any time. Nor does it for who has finished.
     """
     rater = Rater.objects.select_related("study", "session").filter(token=token).first()
     return _admitted(rater, closed_too=closed_too)
@@ -228,12 +228,13 @@ def withdraw(*, rater: Rater, now: datetime) -> int:
 def _admitted(rater: Rater | None, *, closed_too: bool = False) -> Rater:
     if rater is None:
         raise UnknownInvitation
+    session = session_of(rater)
     _admit(
         withdrawn=rater.withdrawn_at is not None,
         revoked=rater.revoked_at is not None,
         preview=rater.is_preview,
         state=rater.study.state,
-        closed_too=closed_too,
+        closed_too=closed_too or bool(session and session.finished_at),
     )
     return rater
 

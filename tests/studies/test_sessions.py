@@ -195,6 +195,13 @@ def test_a_closed_study_takes_no_rating_until_it_is_reopened(rater, session):
     assert rate(rater, due(session)).progress.rated == 1
 
 
+def test_who_has_finished_still_finds_the_thanks_after_the_study_is_closed(rater, session):
+    for trial in rated_trials(session):
+        rate(rater, trial)
+    setup.close(study=rater.study, now=NOW)
+    assert sessions.stage(reread(rater), now=NOW) == "finished"
+
+
 def test_a_draft_is_open_to_staff_previews_alone():
     study = make_study()
     with pytest.raises(sessions.StudyNotOpen):
