@@ -16,8 +16,6 @@ from srcore.metrics import measure
 from studies.sources import pixels_sha256
 from tests.e2e.plant import Cluster, Plant, Sqlite, Worker, cluster, postgresql_programs, wait_for
 
-pytestmark = pytest.mark.services
-
 # What issue 2 promises: complete within a minute of the restart.
 RECOVERY = 60
 NEW_STUDY = """
@@ -134,6 +132,15 @@ def test_images_asked_for_while_the_broker_is_down_are_made_when_it_is_back(plan
     assert plant.count("state = 'wanted' AND sent_at IS NULL") == 42
     plant.broker.start()
     finish(plant, "requests without a broker", 42)
+    assert_made_once(plant, interrupted=0)
+
+
+def test_a_gpu_worker_alone_makes_everything(plant):
+    """The messages went to the cpu queue, as nobody was there to read any; nothing may wait where nobody reads."""
+    plant.broker.start()
+    plant.manage("generate", "run", "--no-wait")
+    plant.start_worker("gpu", "--pool", "solo", queues="gpu", processes=1)
+    finish(plant, "a solo worker on the gpu queue alone", 42)
     assert_made_once(plant, interrupted=0)
 
 
