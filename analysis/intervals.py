@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 BACKFIT_SWEEPS = 20  # alternating row and column means: enough for the residuals of an incomplete design
 
@@ -64,7 +64,10 @@ def proportion_interval(
     """Binomial interval of a share: Wilson (1927) score or exact (Clopper and Pearson 1934), both inside [0, 1]."""
     if trials == 0:
         return Interval(0.0, 1.0)
-    found = stats.binomtest(hits, trials).proportion_ci(confidence_level=confidence, method=method)
+    # Here, because the web process uses this module and loads no more of scipy than it needs.
+    from scipy.stats import binomtest
+
+    found = binomtest(hits, trials).proportion_ci(confidence_level=confidence, method=method)
     return Interval(float(found.low), float(found.high))
 
 
@@ -100,7 +103,7 @@ def analytic_interval(mean: float, spread: Spread, *, confidence: float) -> Inte
     """mean -+ t(df) sqrt(V); NaN where there was nothing to estimate a variance from."""
     if np.isnan(spread.variance):
         return Interval(np.nan, np.nan)
-    half = float(stats.t.ppf(0.5 + confidence / 2, spread.df) * np.sqrt(spread.variance))
+    half = float(special.stdtrit(spread.df, 0.5 + confidence / 2) * np.sqrt(spread.variance))
     return Interval(mean - half, mean + half)
 
 
@@ -122,7 +125,7 @@ def bootstrap_interval(group: Cells, *, two_way: bool, confidence: float, draws:
     if wide == 0:
         return analytic_interval(group.mean, spread, confidence=confidence)
     tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-    stretch = stats.t.ppf(tails[1], spread.df) / stats.norm.ppf(tails[1]) * np.sqrt(spread.variance) / wide
+    stretch = special.stdtrit(spread.df, tails[1]) / special.ndtri(tails[1]) * np.sqrt(spread.variance) / wide
     low, high = group.mean + stretch * np.quantile(deviation, tails)
     return Interval(float(low), float(high))
 

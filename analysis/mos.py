@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from analysis import intervals
 from analysis.schema import SCALE, STIMULUS, RatingsError, first_showings
@@ -54,7 +54,7 @@ def mos(
     squares = np.bincount(groups, weights=(score - mean[groups]) ** 2)
     sd = np.sqrt(np.divide(squares, n - 1, out=np.full(len(n), np.nan), where=n > 1))
     if interval in ("student", "normal"):
-        quantile = stats.norm.ppf(0.5 + confidence / 2) if interval == "normal" else _t(confidence, n)
+        quantile = special.ndtri(0.5 + confidence / 2) if interval == "normal" else _t(confidence, n)
         half = quantile * sd / np.sqrt(n)
         low, high = mean - half, mean + half
     else:
@@ -85,7 +85,7 @@ def group_codes(table: pd.DataFrame, by: Sequence[str]) -> tuple[np.ndarray, pd.
 
 
 def _t(confidence: float, n: np.ndarray) -> np.ndarray:
-    return np.asarray(stats.t.ppf(0.5 + confidence / 2, np.maximum(n - 1, 1)))
+    return np.asarray(special.stdtrit(np.maximum(n - 1, 1), 0.5 + confidence / 2))
 
 
 def _clustered(
@@ -193,7 +193,7 @@ def average_ranks(ratings: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for benchmark, table in first_showings(ratings).groupby("benchmark"):
         wide = table.pivot(index=["rater", "source"], columns="method", values="score").dropna()
-        ranks = stats.rankdata(-wide.to_numpy(np.float64), axis=1)
+        ranks = (-wide).rank(axis=1).to_numpy(np.float64)
         for column, method in enumerate(wide.columns):
             rank = ranks[:, column]
             sd = rank.std(ddof=1) if len(rank) > 1 else np.nan

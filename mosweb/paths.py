@@ -13,6 +13,7 @@ VAR_DIR = Path(os.environ.get("MOSWEB_VAR") or BASE_DIR / "var").absolute()
 
 # sun_path of a socket's address holds 104 bytes on macOS and 108 on Linux, the closing zero included.
 LONGEST_SOCKET_PATH = 100
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def broker_socket(var_dir: Path) -> Path:
@@ -29,6 +30,14 @@ def broker_socket(var_dir: Path) -> Path:
 
 def broker_url(var_dir: Path) -> str:
     return f"redis+socket://{quote(str(broker_socket(var_dir)))}"
+
+
+def site_url(var_dir: Path) -> str:
+    """The address of the site: MOSWEB_URL, or that of `make run` as its lock names it, or its default."""
+    with contextlib.suppress(OSError):
+        running = (var_dir / "run" / "lock").read_text(encoding="utf-8").strip().partition(", ")[2]
+        return os.environ.get("MOSWEB_URL") or running or DEFAULT_URL
+    return os.environ.get("MOSWEB_URL") or DEFAULT_URL
 
 
 def private_folder(path: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
+from mosweb import paths
 from studies import setup
 from studies.models import Study
 
@@ -15,7 +16,8 @@ class Command(BaseCommand):
         parser.add_argument("study", help="the study's short name")
         parser.add_argument("--label", default="", help="the rater's name in exports; default r001, r002, ...")
         parser.add_argument("--count", type=int, default=1, help="how many raters to invite")
-        parser.add_argument("--base", default="http://localhost:8000", help="the site's address, put before each link")
+        default = paths.site_url(paths.VAR_DIR)
+        parser.add_argument("--base", default=default, help=f"the site's address, put before each link; now {default}")
 
     def handle(self, *, study: str, label: str, count: int, base: str, **options: Any) -> None:
         found = Study.objects.filter(name=study).first()
