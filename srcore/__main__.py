@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with, instead of the recipe's")
     train.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: $SRCORE_VGG19, or download)")
     train.add_argument("--validate", type=Path, metavar="DIR", help="benchmark folder for PSNR and a sample picture")
+    train.add_argument("--eager", action="store_true", help="on a GPU: without torch.compile and CUDA graphs")
     _add_device(train)
     train.set_defaults(command=_train)
     publish = commands.add_parser("publish", help="measure a trained network and put it among the methods")
@@ -209,7 +210,20 @@ def _train(options: argparse.Namespace) -> None:
     recipe = get_recipe(options.recipe)
     from srcore.training.loop import Options, train  # loads torch
 
-    names = ("data", "out", "updates", "minutes", "resume", "device", "seed", "batch", "start", "vgg", "validate")
+    names = (
+        "data",
+        "out",
+        "updates",
+        "minutes",
+        "resume",
+        "device",
+        "seed",
+        "batch",
+        "start",
+        "vgg",
+        "validate",
+        "eager",
+    )
     run = train(recipe, Options(**{name: getattr(options, name) for name in names}))
     if run.processes.is_first:
         state = "done" if run.update == run.plan else f"at update {run.update:,} of {run.plan:,}; --resume goes on"

@@ -20,7 +20,7 @@ from srcore.networks.srresnet import SRResNet, prepared_for_inference
 from srcore.resize_torch import imresize
 
 _CPU_BUDGET = 1 << 30  # bytes of activations at once
-_STRIP = {"cpu": 1 << 12, "cuda": 1 << 18}  # LR pixels: fits a CPU's cache, fills a GPU
+_STRIP = {"cpu": 1 << 14, "cuda": 1 << 18}  # LR pixels: little overlap, and little memory beside the trunk
 _SMALLEST_TILE = 16  # LR pixels a side, without the overlap
 
 

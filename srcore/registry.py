@@ -54,7 +54,7 @@ class Registry(Mapping[str, Method]):
         self._methods: dict[str, Method] = {}
 
     def register(self, method: Method) -> None:
-        """Add a method. Raises MethodNameError, and changes nothing, if the name is taken or no plain lower-case word."""
+        """Add a method. Raises MethodNameError, and changes nothing, if the name is taken or no plain word."""
         if method.name in self._methods:
             raise MethodNameError(f"there is a method named {method.name!r} already; choose another name")
         if not method.name.replace("-", "").replace("_", "").isalnum() or method.name != method.name.lower():

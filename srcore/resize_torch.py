@@ -42,4 +42,5 @@ def shrinking_matrix(size: int, factor: int, margin: int, device: torch.device) 
 def _contributions(size: int, scale: Fraction, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """The same as srcore.resize.contributions, tap first."""
     indices, weights = contributions(size, scale)
-    return torch.from_numpy(indices.T.copy()).to(device), torch.from_numpy(weights.T.copy()).to(device, dtype)
+    with torch.inference_mode(False):  # else they could not be used in training later
+        return torch.from_numpy(indices.T.copy()).to(device), torch.from_numpy(weights.T.copy()).to(device, dtype)

@@ -23,7 +23,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual: Tensor = self.layers(x)
-        return x + residual
+        return residual.add_(x)  # in place: no layer needs its own output for its gradient
 
 
 class SRResNet(Generator):
@@ -62,7 +62,7 @@ class SRResNet(Generator):
     def trunk(self, lr: Tensor) -> Tensor:
         """(N, 3, H, W) -> features (N, 64, H, W)."""
         x = self.entry(lr)
-        features: Tensor = x + self.exit(self.blocks(x))
+        features: Tensor = self.exit(self.blocks(x)).add_(x)
         return features
 
     def tail(self, features: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from srcore.training.data import Crops
 from srcore.training.parallel import Processes, agree, join_processes
 from srcore.training.photos import find_photos
 from srcore.training.recipes import Recipe
-from srcore.training.trainer import LR_MARGIN, Trainer
+from srcore.training.trainer import LR_MARGIN, Speed, Trainer
 
 STATE, LOG, GENERATOR = "state.pt", "log.jsonl", "generator.safetensors"
 
@@ -52,6 +52,7 @@ class Options:
     save_minutes: float = 5.0
     check_every: int = 50  # updates between looks at the losses, each of which waits for the device
     memory: int | None = None
+    eager: bool = False  # without torch.compile and CUDA graphs
 
 
 @dataclass
@@ -120,6 +121,7 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
         vgg=options.vgg,
         generator=None if saved else _beginning(recipe, options),
         processes=processes,
+        speed=Speed(compiled=not options.eager, graph=not options.eager),
     )
     crops = Crops(
         find_photos(options.data),

@@ -271,7 +271,7 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         torch.cuda.synchronize(self.device)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # photographs may be loading
             self._step(crops.cut(self._places))
         self._graph, self._graph_of = graph, crops.shard.pixels.data_ptr()
 

@@ -220,3 +220,10 @@ def test_publishing_writes_the_manifest_that_describes_the_file(espcn_weights):
     assert entry["sha256"] == hashlib.sha256(espcn_weights.read_bytes()).hexdigest()
     save_file({"x": torch.zeros(1)}, espcn_weights)
     assert "sha256 differs" in weights.why_missing("espcn")
+
+
+def test_an_upscaler_used_first_does_not_spoil_training():
+    engine_of("espcn")(torch.rand(1, 3, 14, 14))  # what it keeps must not be bound to inference
+    rgb = torch.rand(1, 3, 14, 14, requires_grad=True)
+    ycbcr_to_rgb(imresize(rgb_to_ycbcr(rgb), 4)).sum().backward()
+    assert rgb.grad.abs().sum() > 0
