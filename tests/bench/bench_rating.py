@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import random
-import re
 import socket
 import subprocess
 import sys
@@ -23,9 +22,9 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.http_client import Browser
 from tests.bench.paper_study import build, environment, manage
 from tests.conftest import ROOT
+from tests.http_client import Browser
 
 FACTS = {"response_ms": 1500.0, "hidden_ms": 0, "device_pixel_ratio": 1.25, "visual_viewport_scale": 1,
          "viewport_width": 1536, "viewport_height": 730, "screen_width": 1536, "screen_height": 864}  # fmt: skip
@@ -47,9 +46,6 @@ class Rater:
         await self.browser.get(self.invitation)
         await self.browser.get("/study/")
         await self.browser.post("/study/agree/", {})
-        page = await self.browser.get("/study/")
-        for example in page_data(page.body)["examples"]:
-            await self.browser.get(example["url"], keep_body=False)
         await self.browser.post("/study/calibrated/", {})
         return json.loads((await self.browser.get("/study/upcoming/")).body)
 
@@ -110,11 +106,6 @@ async def at_human_pace(raters: list[Rater], seconds: float) -> None:
             due += PACE_SECONDS
 
     await asyncio.gather(*(run(*pair) for pair in zip(raters, standings, strict=True)))
-
-
-def page_data(html: bytes) -> dict:
-    """The data that a rater's page carries for its script."""
-    return json.loads(re.search(rb'<script id="[^"]*" type="application/json">(.*?)</script>', html, re.DOTALL)[1])
 
 
 def scripted_score(token: str) -> int:
