@@ -6,12 +6,15 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import srcore
 from srcore.benchmark import Evaluation
 from srcore.metrics import RECIPES
 from srcore.training.recipes import RECIPES as RECIPES_TO_TRAIN
 from srcore.training.recipes import get_recipe
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +32,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m srcore", description="4x super-resolution: make, measure, train.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    for add in (_picture_commands, _measure_commands, _training_commands, _weights_commands):
+        add(commands)
+    return parser
+
+
+def _picture_commands(commands: Commands) -> None:
     methods = commands.add_parser("methods", help="list the methods and whether they can run here")
     methods.add_argument("--json", action="store_true", help="as a JSON list")
     methods.set_defaults(command=_methods)
@@ -49,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_files(upscale)
     upscale.set_defaults(command=_upscale)
 
+
+def _measure_commands(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="PSNR and SSIM of a method on a benchmark folder")
     evaluate.add_argument("--method", required=True, help="see `methods`; with --results any name")
     evaluate.add_argument("--benchmark", required=True, type=Path, metavar="DIR", help="*_HR.png [*_LR.png], or photos")
@@ -58,6 +69,17 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--csv", type=Path, metavar="FILE", help="also write a row a picture to FILE")
     _add_device(evaluate)
     evaluate.set_defaults(command=_evaluate)
+
+    bench = commands.add_parser("bench", help="measure the speed of training here")
+    bench.add_argument("what", choices=["train"])
+    bench.add_argument("--recipes", nargs="+", default=["srresnet-mse", "srgan-mse"], metavar="RECIPE")
+    bench.add_argument("--batch", type=_whole, metavar="N", help="crops an update (default: the recipe's; on a CPU 2)")
+    bench.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights, for recipes that use it")
+    _add_device(bench)
+    bench.set_defaults(command=_bench)
+
+
+def _training_commands(commands: Commands) -> None:
     train = commands.add_parser("train", help="train a network by a recipe")
     train.add_argument("recipe", metavar="RECIPE", help=", ".join(RECIPES_TO_TRAIN))
     train.add_argument("--data", required=True, nargs="+", metavar="PATH", help="photographs: folders, tars, globs")
@@ -73,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--eager", action="store_true", help="on a GPU: without torch.compile and CUDA graphs")
     _add_device(train)
     train.set_defaults(command=_train)
+
+
+def _weights_commands(commands: Commands) -> None:
     publish = commands.add_parser("publish", help="measure a trained network and put it among the methods")
     publish.add_argument("run", type=Path, metavar="DIR", help="folder of a finished run")
     publish.add_argument("--benchmarks", nargs="+", required=True, type=Path, metavar="DIR", help="to measure it on")
@@ -88,15 +113,6 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--display-name", metavar="TEXT", help="for tables (default: NAME)")
     add.add_argument("--citation", metavar="TEXT", default="", help="where it comes from")
     add.set_defaults(command=_add)
-
-    bench = commands.add_parser("bench", help="measure the speed of training here")
-    bench.add_argument("what", choices=["train"])
-    bench.add_argument("--recipes", nargs="+", default=["srresnet-mse", "srgan-mse"], metavar="RECIPE")
-    bench.add_argument("--batch", type=_whole, metavar="N", help="crops an update (default: the recipe's; on a CPU 2)")
-    bench.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights, for recipes that use it")
-    _add_device(bench)
-    bench.set_defaults(command=_bench)
-    return parser
 
 
 def _whole(text: str) -> int:
