@@ -180,7 +180,11 @@ for _method in (
 
 def register_foreign() -> None:
     """Register the network files that `python -m srcore add` put into the weights folder."""
-    for name, entry in weights.manifest().items():
+    try:
+        entries = weights.manifest()
+    except weights.WeightsError:  # each method that needs weights says so when it is asked for
+        return
+    for name, entry in entries.items():
         if entry.get("foreign") and name not in METHODS:
             register(
                 Method(

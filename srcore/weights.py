@@ -29,17 +29,26 @@ def folder() -> Path:
 
 
 def manifest() -> dict[str, dict[str, Any]]:
-    """Method name -> {"file", "sha256", "recipe", "data", "updates", ...}; empty where there is no manifest."""
+    """Method name -> {"file", "sha256", "recipe", "data", "updates", ...}; empty where there is no manifest.
+
+    Raises WeightsError for a manifest that cannot be read.
+    """
     path = folder() / MANIFEST
     if not path.is_file():
         return {}
-    entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{path} is no valid manifest ({error}); restore it, or publish the weights anew") from error
     return entries
 
 
 def sha256_of(name: str) -> str:
-    """The sha256 that the manifest states for a method; "" if it has no entry."""
-    return str(manifest().get(name, {}).get("sha256", ""))
+    """The sha256 that the manifest states for a method; "" if it has no entry or cannot be read."""
+    try:
+        return str(manifest().get(name, {}).get("sha256", ""))
+    except WeightsError:
+        return ""
 
 
 def path_of(name: str) -> Path:
@@ -49,7 +58,10 @@ def path_of(name: str) -> Path:
 
 def why_missing(name: str) -> str:
     """Why a method's weights cannot be used and what to do; "" when they are there and are what the manifest says."""
-    entry = manifest().get(name)
+    try:
+        entry = manifest().get(name)
+    except WeightsError as error:
+        return str(error)
     remedy = (
         f"train them (python -m srcore train {name} --data PHOTOS --out DIR, then publish) "
         "or set SRCORE_WEIGHTS to a folder that has them"

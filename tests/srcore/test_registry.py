@@ -75,6 +75,14 @@ def test_weights_that_are_not_what_the_manifest_says_are_refused(monkeypatch, tm
     assert weights_sha256("espcn") == sha256
 
 
+def test_a_broken_manifest_is_named_and_the_other_methods_go_on(monkeypatch, tmp_path):
+    monkeypatch.setenv("SRCORE_WEIGHTS", str(tmp_path))
+    (tmp_path / "manifest.json").write_text('{"espcn": ')
+    assert "manifest.json is no valid manifest" in why_unavailable("espcn")
+    assert weights_sha256("espcn") == ""
+    assert is_available("bicubic")
+
+
 def test_importing_measuring_and_asking_load_no_torch():
     code = (
         "import numpy as np, srcore, srcore.metrics, srcore.methods, srcore.__main__\n"
