@@ -96,11 +96,11 @@ def fit_logistic(
     """Weighted least-squares parameters of `logistic`, (fits, 4), for x (n,), y and weight (fits, n).
 
     Levenberg-Marquardt on all fits at once. Without `start`: b1, b2 the extremes of y, b3 and b4 mean and standard
-    deviation of x, the sign by the correlation.
+    deviation of x, the sign by the covariance.
     """
     spread = x.std()
     if start is None:
-        sign = 1.0 if np.corrcoef(x, y[0])[0, 1] >= 0 else -1.0
+        sign = 1.0 if (x - x.mean()) @ y[0] >= 0 else -1.0
         start = np.array([y.max(), y.min(), x.mean(), sign * spread])
     parameters = np.tile(start, (len(y), 1)).astype(np.float64)
     damping = np.full(len(y), 1e-2)

@@ -35,15 +35,17 @@ class Recovery:
 
 
 class _Sums(NamedTuple):
-    """Scores summed over the showings of a rater and stimulus, float64 (raters, stimuli), less `centre`."""
+    """Scores less `centre`, summed over the showings of a rater and stimulus, float64 (raters, stimuli)."""
 
-    weight: np.ndarray
+    weight: np.ndarray  # number of showings
     total: np.ndarray
     square: np.ndarray
     centre: float
 
 
-class _State(NamedTuple):
+class Solution(NamedTuple):
+    """What `solve` finds; residual is the standard deviation of the residuals of a stimulus, step the last of psi."""
+
     psi: np.ndarray
     bias: np.ndarray
     inconsistency: np.ndarray
@@ -67,7 +69,7 @@ def recover(ratings: pd.DataFrame, *, interval: IntervalKind = "residual") -> Re
     rater, raters = group_codes(ratings, ["rater"])
     stimulus, stimuli = group_codes(ratings, STIMULUS)
     sums = _sums(rater, stimulus, ratings["score"].to_numpy(np.float64), (len(raters), len(stimuli)))
-    state = _project(sums)
+    state = _alternate(sums)
     return Recovery(
         stimuli=_stimulus_table(stimuli, sums, state, interval),
         raters=_rater_table(raters, sums, state),
@@ -77,64 +79,75 @@ def recover(ratings: pd.DataFrame, *, interval: IntervalKind = "residual") -> Re
     )
 
 
+def solve(scores: np.ndarray) -> Solution:
+    """The same model on an array of scores (raters, stimuli) or (raters, stimuli, showings), NaN where not rated.
+
+    Every rater and every stimulus needs a rating: ValueError if not.
+    """
+    scores = scores[:, :, None] if scores.ndim == 2 else scores
+    rated = ~np.isnan(scores)
+    weight = rated.sum(axis=2).astype(np.float64)
+    if not (weight.any(axis=0).all() and weight.any(axis=1).all()):
+        raise ValueError("a rater or a stimulus has no rating at all: leave out its row or column")
+    centre = float(scores[rated].mean())
+    value = np.where(rated, scores - centre, 0.0)
+    return _alternate(_Sums(weight, value.sum(axis=2), (value**2).sum(axis=2), centre))
+
+
 def _sums(rater: np.ndarray, stimulus: np.ndarray, score: np.ndarray, shape: tuple[int, int]) -> _Sums:
     centre = float(score.mean())  # keeps the sums of squares small
     flat = rater * shape[1] + stimulus
     value = score - centre
     weights = (None, value, value**2)
-    count, total, square = (np.bincount(flat, weights=w, minlength=shape[0] * shape[1]) for w in weights)
-    return _Sums(count.reshape(shape).astype(float), total.reshape(shape), square.reshape(shape), centre)
+    weight, total, square = (np.bincount(flat, weights=w, minlength=shape[0] * shape[1]) for w in weights)
+    return _Sums(weight.reshape(shape).astype(float), total.reshape(shape), square.reshape(shape), centre)
 
 
-def _project(sums: _Sums) -> _State:
+def _alternate(sums: _Sums) -> Solution:
     """Alternate between inconsistency, psi and bias until psi moves by less than TOLERANCE.
 
-    Every residual sum is a matrix-vector product of `sums`, so an iteration touches each cell a few times
-    only.
+    As a bias is the rater's mean residual, the residuals of a rater have mean 0 and sum of squares
+    sum u^2 - 2 sum u psi + sum psi^2 - n bias^2: all sums are two matrix products an iteration.
     """
-    count, total, square, _ = sums
-    n_rater, n_stimulus = count.sum(axis=1), count.sum(axis=0)
-    total_rater, square_rater = total.sum(axis=1), square.sum(axis=1)
-    psi = total.sum(axis=0) / n_stimulus
-    bias = (total_rater - count @ psi) / n_rater
-    step, iterations = np.inf, 0
-    inconsistency = residual = psi
-    while step >= TOLERANCE and iterations < MAX_ITERATIONS:
-        expected = count @ psi
-        first = total_rater - expected - n_rater * bias
-        second = (
-            square_rater
-            - 2 * (total @ psi + bias * total_rater)
-            + count @ psi**2
-            + 2 * bias * expected
-            + n_rater * bias**2
-        )
-        inconsistency = np.sqrt(np.maximum(second / n_rater - (first / n_rater) ** 2, 0))
-        residual = _residual_sd(sums, psi, bias, n_stimulus)
-        weight = 1 / (inconsistency**2 + TOLERANCE)
-        previous, psi = psi, (weight @ total - (weight * bias) @ count) / (weight @ count)
-        bias = (total_rater - count @ psi) / n_rater
-        step, iterations = float(np.linalg.norm(psi - previous)), iterations + 1
+    weight, total, square, centre = sums
+    n = weight.sum(axis=1)
+    raters, stimuli = weight.shape
+    means, squares = total.sum(axis=1) / n, square.sum(axis=1) / n
+    by_stimulus, by_rater = np.hstack([weight, total]), np.vstack([weight, 2 * total]) / np.r_[n, n][:, None]
+    powers, pull = np.empty((stimuli, 2)), np.empty((2, raters))
+    psi = total.sum(axis=0) / weight.sum(axis=0)
+    step2, iterations = np.inf, 0
+    before = bias = variance = n
+    while True:
+        powers[:, 0] = psi
+        np.multiply(psi, psi, out=powers[:, 1])
+        products = by_rater @ powers
+        last_bias, bias = bias, means - products[:raters, 0]
+        if step2 < TOLERANCE**2 or iterations >= MAX_ITERATIONS:
+            break
+        variance = squares - products[raters:, 0] + products[:raters, 1] - bias * bias
+        np.maximum(variance, 0, out=variance)
+        np.divide(1, variance + TOLERANCE, out=pull[0])
+        np.multiply(pull[0], bias, out=pull[1])
+        pulled = pull @ by_stimulus
+        before, psi = psi, (pulled[0, stimuli:] - pulled[1, :stimuli]) / pulled[0, :stimuli]
+        moved = psi - before
+        step2, iterations = float(moved @ moved), iterations + 1
+    residual = _residual_sd(sums, before, last_bias)
     shift = bias.mean()
-    return _State(psi + shift + sums.centre, bias - shift, inconsistency, residual, iterations, step)
+    return Solution(psi + shift + centre, bias - shift, np.sqrt(variance), residual, iterations, float(np.sqrt(step2)))
 
 
-def _residual_sd(sums: _Sums, psi: np.ndarray, bias: np.ndarray, n: np.ndarray) -> np.ndarray:
+def _residual_sd(sums: _Sums, psi: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Population standard deviation of the residuals of each stimulus, (stimuli,)."""
-    count, total, square, _ = sums
-    expected = bias @ count
-    first = total.sum(axis=0) - expected - n * psi
-    second = (
-        square.sum(axis=0)
-        - 2 * (bias @ total + psi * total.sum(axis=0))
-        + bias**2 @ count
-        + 2 * psi * expected
-        + n * psi**2
-    )
+    weight, total, square, _ = sums
+    n, totals, expected = weight.sum(axis=0), total.sum(axis=0), bias @ weight
+    first = totals - expected - n * psi
+    second = square.sum(axis=0) - 2 * (bias @ total + psi * totals) + bias**2 @ weight + 2 * psi * expected + n * psi**2
     return np.asarray(np.sqrt(np.maximum(second / n - (first / n) ** 2, 0)))
 
 
-def _stimulus_table(stimuli: pd.DataFrame, sums: _Sums, state: _State, interval: IntervalKind) -> pd.DataFrame:
+def _stimulus_table(stimuli: pd.DataFrame, sums: _Sums, state: Solution, interval: IntervalKind) -> pd.DataFrame:
     n = sums.weight.sum(axis=0)
     if interval == "information":
         half = Z95 / np.sqrt((state.inconsistency**2 + TOLERANCE) ** -1 @ sums.weight)
@@ -143,7 +156,7 @@ def _stimulus_table(stimuli: pd.DataFrame, sums: _Sums, state: _State, interval:
     return stimuli.assign(n=n.astype(int), psi=state.psi, ci_low=state.psi - half, ci_high=state.psi + half)
 
 
-def _rater_table(raters: pd.DataFrame, sums: _Sums, state: _State) -> pd.DataFrame:
+def _rater_table(raters: pd.DataFrame, sums: _Sums, state: Solution) -> pd.DataFrame:
     n = sums.weight.sum(axis=1)
     half = Z95 * state.inconsistency / np.sqrt(n)
     return raters.assign(

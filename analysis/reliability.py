@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import krippendorff
 import numpy as np
 import pandas as pd
@@ -12,9 +10,6 @@ from scipy import stats
 from analysis.panel import matrix
 from analysis.schema import SCALE, STIMULUS
 from analysis.significance import ZeroMethod, signed_rank
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def icc(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -28,14 +23,16 @@ def icc(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     scores = scores[:, ~np.isnan(scores).any(axis=0)]
     raters, stimuli = scores.shape
     if raters < 2 or stimuli < 2:
-        single, average = (np.nan,) * 3, (np.nan,) * 3
+        single = average = np.full(3, np.nan)
     else:
         single, average = _agreement(scores, confidence)
     rows = [("ICC(2,1)", *single, stimuli, raters), ("ICC(2,k)", *average, stimuli, raters)]
     return pd.DataFrame(rows, columns=["icc", "value", "ci_low", "ci_high", "n_stimuli", "n_raters"])
 
 
-def _agreement(scores: np.ndarray, confidence: float) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+@np.errstate(divide="ignore", invalid="ignore")  # scores without any variance have no ICC, or no limits: NaN
+def _agreement(scores: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """(value, low, high) of one rater and of the mean of all, from scores (raters, stimuli) without holes."""
     k, n = scores.shape
     mean = scores.mean()
     by_stimulus, by_rater = scores.mean(axis=0), scores.mean(axis=1)
@@ -43,22 +40,20 @@ def _agreement(scores: np.ndarray, confidence: float) -> tuple[tuple[float, floa
     rater = n * ((by_rater - mean) ** 2).sum() / (k - 1)
     residual = scores - by_stimulus[None, :] - by_rater[:, None] + mean
     error = (residual**2).sum() / ((n - 1) * (k - 1))
-    spread = stimulus + (k - 1) * error + k * (rater - error) / n
-    if spread == 0:
-        return (np.nan,) * 3, (np.nan,) * 3
-    value = (stimulus - error) / spread
-    if value == 1:
-        return (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)
+    value = (stimulus - error) / (stimulus + (k - 1) * error + k * (rater - error) / n)
+    if np.isclose(value, 1):
+        return np.ones(3), np.ones(3)
     a = k * value / (n * (1 - value))
-    b = 1 + k * value * (n - 1) / (n * (1 - value))
+    b = 1 + a * (n - 1)
     df = (a * rater + b * error) ** 2 / ((a * rater) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
     upper = 0.5 + confidence / 2
     f_low, f_high = stats.f.ppf(upper, n - 1, df), stats.f.ppf(upper, df, n - 1)
     rest = k * rater + (k * n - k - n) * error
     low = n * (stimulus - f_low * error) / (f_low * rest + n * stimulus)
     high = n * (f_high * stimulus - error) / (rest + n * f_high * stimulus)
-    average: Callable[[float], float] = lambda r: float(k * r / (1 + (k - 1) * r))  # noqa: E731
-    return (float(value), float(low), float(high)), (average(value), average(low), average(high))
+    single = np.array([value, low, high])
+    average = k * single / (1 + (k - 1) * single)
+    return np.where(np.isfinite(single), single, np.nan), np.where(np.isfinite(average), average, np.nan)
 
 
 def krippendorff_alpha(ratings: pd.DataFrame) -> float:

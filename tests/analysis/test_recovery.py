@@ -13,7 +13,7 @@ from sureal.dataset_reader import RawDatasetReader
 from sureal.subjective_model import SubjectMLEModelProjectionSolver, SubjectMLEModelProjectionSolver2
 
 from analysis.mos import mos
-from analysis.recovery import rater_bias, recover, remove_bias
+from analysis.recovery import rater_bias, recover, remove_bias, solve
 from analysis.schema import STIMULUS, validate_ratings
 from tests.analysis.panels import random_panel
 
@@ -145,3 +145,12 @@ def test_rater_bias_is_the_mean_distance_from_the_mos():
 def test_an_unknown_interval_is_refused():
     with pytest.raises(ValueError, match="unknown interval 'exact'; known: information, residual"):
         recover(random_panel(), interval="exact")
+
+
+def test_an_array_gives_what_the_table_gives():
+    panel = with_repeats(4)
+    found, wanted = solve(np.swapaxes(sureal_array(panel), 0, 1)), recover(panel)
+    np.testing.assert_allclose(found.psi, wanted.stimuli["psi"], atol=1e-12)
+    np.testing.assert_allclose(found.bias, wanted.raters["bias"], atol=1e-12)
+    with pytest.raises(ValueError, match="has no rating at all"):
+        solve(np.array([[1.0, np.nan], [2.0, np.nan]]))

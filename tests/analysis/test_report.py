@@ -7,12 +7,15 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from analysis import example
 from analysis.__main__ import main
 from analysis.page import write_report
 from analysis.report import Options, analyse
+from analysis.report import summary as report_summary
 from analysis.schema import validate_ratings
 from analysis.significance import pairwise_tests
 from tests.analysis.panels import random_panel
@@ -207,3 +210,20 @@ def test_the_whole_library_imports_neither_django_nor_torch_nor_a_test_oracle():
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     for module in ("django", "torch", "studies", "mosweb", "srcore", "pingouin", "statsmodels", "sureal"):
         assert f"'{module}'" not in out
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 100_000), raters=st.integers(1, 4), sources=st.integers(1, 3), methods=st.integers(1, 3))
+def test_no_small_or_degenerate_panel_breaks_the_analysis(seed, raters, sources, methods):
+    """Studies are looked at while they run: one rater, equal scores, holes. Warnings are errors here."""
+    rng = np.random.default_rng(seed)
+    panel = random_panel(raters=raters, sources=sources, methods=methods, seed=seed)
+    panel["score"] = [panel["score"], 3, rng.integers(4, 6, len(panel))][seed % 3]
+    panel = panel[rng.random(len(panel)) < 0.7] if seed % 2 else panel
+    if panel.empty:
+        return
+    keys = panel[["benchmark", "source", "method"]].drop_duplicates()
+    objective = keys.assign(psnr=rng.choice([20.0, 25.0, np.inf], len(keys)))
+    results = analyse(panel, objective, options=Options(draws=20, reference="m00"))
+    text = json.dumps(report_summary(results), allow_nan=False)
+    assert json.loads(text)["mos"][0]["n"] == results.tables["mos"]["n"].iloc[0]
