@@ -135,7 +135,7 @@ def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images:
         screens={name: _page_table(table) for name, table in results.screens.items()},
         effects={name: _page_table(table) for name, table in results.effects.items()},
         worst={name: _worst(table) for name, table in results.effects.items()},
-        layouts={name: _page_table(wide.rename(columns=paper.TITLES)) for name, (wide, _) in layouts.items()},
+        layouts={name: _page_layout(wide) for name, (wide, _) in layouts.items()},
         images=encoded,
         captions=_CAPTIONS,
         most_rows=MOST_ROWS,
@@ -148,6 +148,15 @@ def _page_table(table: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]
     columns = [str(name) for name in table.columns]
     rows = [] if len(table) > MOST_ROWS else [tuple(row) for row in table.itertuples(index=False)]
     return columns, rows
+
+
+def _page_layout(wide: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]]]:
+    """A table in the paper's layout; more methods than fit side by side go down the page."""
+    methods = [paper.title(str(name)) for name in wide.columns[2:]]
+    if len(methods) <= tables.WIDEST:
+        return ["benchmark", "measure", *methods], [tuple(row) for row in wide.itertuples(index=False)]
+    heads = [f"{benchmark} {measure}" for benchmark, measure in wide.iloc[:, :2].to_numpy()]
+    return ["method", *heads], [tuple(row) for row in zip(methods, *wide.iloc[:, 2:].to_numpy(), strict=True)]
 
 
 def _worst(effect: pd.DataFrame) -> float:

@@ -64,7 +64,9 @@ def signed_rank(values: np.ndarray, counts: np.ndarray, *, zero_method: ZeroMeth
     minus = float((counts * ranks[group])[values < 0].sum())
     ranks, ties = ranks[sizes > 0], ties[sizes > 0]
     differ = int(ties.sum())
-    if differ == 0:
+    if counts.sum() == 0:
+        p, how = float("nan"), "none"  # no pair, no test
+    elif differ == 0:
         p, how = 1.0, "none"
     elif differ <= EXACT_UP_TO:
         p, how = _exact_p(ranks, ties, max(plus, minus)), "exact"
@@ -154,7 +156,12 @@ def cliffs_delta(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjusted p values (Holm 1979), in the order given."""
+    """Holm's step-down adjusted p values (Holm 1979), in the order given; NaN is no test and stays NaN."""
+    tested = ~np.isnan(p)
+    if not tested.all():
+        adjusted = np.full_like(p, np.nan)
+        adjusted[tested] = holm(p[tested])
+        return adjusted
     order = np.argsort(p, kind="stable")
     steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)) if len(p) else p
     adjusted = np.empty_like(p)

@@ -39,7 +39,7 @@ def test_every_p_value_on_vqeg_is_that_of_scipy(vqeg, zero_method):
 def test_holm_adjusts_within_a_benchmark_as_statsmodels_does(vqeg):
     both = pd.concat([vqeg.assign(benchmark="one"), vqeg.sample(500, random_state=0).assign(benchmark="two")])
     tests = pairwise_tests(validate_ratings(both))
-    for _, table in tests.groupby("benchmark"):
+    for _, table in tests.dropna(subset=["p"]).groupby("benchmark"):
         np.testing.assert_allclose(table["p_holm"], multipletests(table["p"], method="holm")[1])
 
 
@@ -102,6 +102,14 @@ def test_pairs_of_an_incomplete_design_are_those_both_rated():
     tests = pairwise_tests(panel)
     expected = [len(wide[[a, b]].dropna()) for a, b in zip(tests["method_a"], tests["method_b"], strict=True)]
     assert tests["n_pairs"].tolist() == expected
+
+
+def test_methods_that_share_no_rated_image_are_not_tested_and_do_not_count_for_holm(nflx):
+    tests = pairwise_tests(nflx)
+    none, some = tests[tests["n_pairs"] == 0], tests[tests["n_pairs"] > 0]
+    assert len(none) > 1000
+    assert none[["p", "p_holm", "mean_difference"]].isna().all(axis=None)
+    np.testing.assert_allclose(some["p_holm"], multipletests(some["p"], method="holm")[1])
 
 
 def test_the_asterisk_needs_every_other_loss_of_the_family_beaten():
