@@ -88,7 +88,8 @@ def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
 def paper_tables(results: Results) -> dict[str, tuple[pd.DataFrame, str]]:
     """table_1 and table_2 in the paper's layout, each as (texts of the cells, LaTeX)."""
     objective = results.tables.get("objective")
-    long = tables.measures(results.tables["mos"], objective, results.tables["asterisks"])
+    reference = results.options.reference
+    long = tables.measures(results.tables["mos"], objective, results.tables["asterisks"], reference=reference)
     found = {}
     losses = tables.table_1(long)
     if losses is not None:

@@ -34,10 +34,16 @@ def objective_means(objective: pd.DataFrame) -> pd.DataFrame:
     return objective.groupby(["benchmark", "method"], as_index=False)[metric_columns(objective)].mean()
 
 
-def measures(mos: pd.DataFrame, objective: pd.DataFrame | None, asterisks: pd.DataFrame | None = None) -> pd.DataFrame:
+def measures(
+    mos: pd.DataFrame,
+    objective: pd.DataFrame | None,
+    asterisks: pd.DataFrame | None = None,
+    *,
+    reference: str = "hr",
+) -> pd.DataFrame:
     """Every measure of every method: benchmark, measure (each metric, then mos), method, value, asterisk, best.
 
-    best: the highest psnr, ssim or mos of the benchmark, the reference hr left out, as the paper prints in bold.
+    best: the highest psnr, ssim or mos of the benchmark, the reference left out, as the paper prints in bold.
     """
     tables = []
     if objective is not None:
@@ -49,7 +55,7 @@ def measures(mos: pd.DataFrame, objective: pd.DataFrame | None, asterisks: pd.Da
     stars = set() if asterisks is None else _pairs(asterisks[asterisks["asterisk"]])
     starred = [pair in stars for pair in zip(long["benchmark"], long["method"], strict=True)]
     long["asterisk"] = np.array(starred, bool) & (long["measure"] == "mos")
-    candidates = long[(long["method"] != "hr") & long["measure"].isin(list(DECIMALS)) & np.isfinite(long["value"])]
+    candidates = long[(long["method"] != reference) & long["measure"].isin(list(DECIMALS)) & np.isfinite(long["value"])]
     best = candidates.groupby(["benchmark", "measure"])["value"].transform("max")
     long["best"] = False
     long.loc[candidates.index, "best"] = candidates["value"] == best

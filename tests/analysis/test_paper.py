@@ -62,6 +62,12 @@ def test_latex_marks_the_best_escapes_names_and_turns_wide_tables():
     assert r"b\_1" in turned
 
 
+def test_the_reference_is_never_the_best():
+    table = pd.DataFrame({"benchmark": "b", "method": ["original", "good", "poor"], "mos": [4.5, 4.0, 2.0]})
+    long = measures(table, None, reference="original").set_index("method")
+    assert long["best"].to_dict() == {"original": False, "good": True, "poor": False}
+
+
 def test_a_study_without_the_families_has_no_table_1():
     long = measures(pd.DataFrame({"benchmark": ["b"], "method": ["mine"], "mos": [3.0]}), None)
     assert table_1(long) is None
