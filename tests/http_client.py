@@ -34,6 +34,17 @@ class Browser:
         return await self._ask(f"POST {path}", body)
 
     async def _ask(self, line: str, body: bytes, *, keep_body: bool = True) -> Answer:
+        """As a browser does, ask once more if the server had closed the connection meanwhile."""
+        reused = self._socket is not None
+        try:
+            return await self._ask_once(line, body, keep_body=keep_body)
+        except ConnectionError:
+            self.close()
+            if not reused:
+                raise
+            return await self._ask_once(line, body, keep_body=keep_body)
+
+    async def _ask_once(self, line: str, body: bytes, *, keep_body: bool) -> Answer:
         loop = asyncio.get_running_loop()
         if self._socket is None:
             self._socket = socket.socket()

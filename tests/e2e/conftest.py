@@ -2,15 +2,15 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.chromium import HELP, find
+from tests.e2e.plant import cluster, postgresql_programs
 from tests.e2e.site import Site
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -23,20 +23,21 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.e2e)
 
 
+@pytest.fixture
+def own_postgresql():
+    """A PostgreSQL server of the test's own, to be killed."""
+    if postgresql_programs() is None:
+        missing = "needs PostgreSQL's server programs (Debian: apt-get install postgresql)"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with cluster() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
-def chromium() -> str | None:
-    """The browser's program; None where Playwright has one of its own."""
-    named = os.environ.get("MOSWEB_CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    if found:
-        return found
-    with sync_playwright() as playwright:
-        if Path(playwright.chromium.executable_path).exists():
-            return None
-    pytest.fail(
-        "No Chromium was found. Install one (on Debian: apt-get install chromium; elsewhere: playwright install "
-        "chromium), or name its program in MOSWEB_CHROMIUM."
-    )
+def chromium() -> str:
+    """The browser's program."""
+    found = find()
+    return str(found) if found else pytest.fail(HELP)
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +86,6 @@ def open_browser(playwright, chromium, tmp_path):
             executable_path=chromium,
             # With a viewport of its own the driver emulates a screen, and scales what it shows.
             no_viewport=True,
-            channel=None if chromium else "chromium",
             ignore_default_args=["--disable-extensions"] if zoomable else None,
             args=args,
         )

@@ -14,7 +14,7 @@ import pytest
 from srcore.images import read_image, write_image
 from srcore.metrics import measure
 from studies.sources import pixels_sha256
-from tests.e2e.plant import Cluster, Plant, Sqlite, Worker, cluster, postgresql_programs, wait_for
+from tests.e2e.plant import Cluster, Plant, Sqlite, Worker, wait_for
 
 # What issue 2 promises: complete within a minute of the restart.
 RECOVERY = 60
@@ -144,21 +144,13 @@ def test_a_gpu_worker_alone_makes_everything(plant):
     assert_made_once(plant, interrupted=0)
 
 
-@pytest.fixture
-def postgresql():
-    if postgresql_programs() is None:
-        pytest.skip("needs PostgreSQL's server programs (Debian: apt-get install postgresql)")
-    with cluster() as server:
-        yield server
-
-
-def test_a_database_killed_during_generation_comes_back_and_nothing_is_lost(postgresql: Cluster, shared, tmp_path):
-    plant = Plant(tmp_path / "var", postgresql)
+def test_a_database_killed_during_generation_comes_back_and_nothing_is_lost(own_postgresql: Cluster, shared, tmp_path):
+    plant = Plant(tmp_path / "var", own_postgresql)
     try:
         set_up(plant, benchmark="Set14", path=shared / "benchmarks/Set14", methods=("nearest", "bicubic", "hr"))
         start(plant)
-        postgresql.kill()
-        wait_for(postgresql.is_ready, seconds=60, what="PostgreSQL is back")
+        own_postgresql.kill()
+        wait_for(own_postgresql.is_ready, seconds=60, what="PostgreSQL is back")
         finish(plant, "kill -9 of PostgreSQL", 42)
         assert_made_once(plant, interrupted=2)
     finally:

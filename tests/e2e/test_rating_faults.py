@@ -19,15 +19,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.plant import ROOT, Database, Sqlite, cluster, postgresql_programs, wait_for
+from tests.e2e.plant import ROOT, Database, Sqlite, wait_for
 from tests.http_client import Browser
-
-pytestmark = pytest.mark.services
 
 RATERS, SOURCES = 6, 20
 RATINGS = RATERS * SOURCES * 3
-FACTS = {"response_ms": 900, "hidden_ms": 0, "device_pixel_ratio": 1, "visual_viewport_scale": 1, "viewport_width": 1280,
-         "viewport_height": 800, "screen_width": 1280, "screen_height": 800}  # fmt: skip
+FACTS = {"response_ms": 900, "hidden_ms": 0, "device_pixel_ratio": 1, "visual_viewport_scale": 1,
+         "viewport_width": 1280, "viewport_height": 800, "screen_width": 1280, "screen_height": 800}  # fmt: skip
 SET_UP = f"""
 from django.urls import reverse
 from tests.studies.factories import *
@@ -153,7 +151,7 @@ def check(site: Site, raters: list[Rater], what: str) -> None:
     assert site.stored() == sent
     wait = max(rater.longest_wait for rater in raters)
     failures = sum(rater.failures for rater in raters)
-    print(f"\n{what}: {RATINGS} ratings, all stored once; {failures} requests sent again, longest wait {wait:.1f} s")  # noqa: T201
+    print(f"\n{what}: {RATINGS} ratings, all stored once; {failures} requests sent again, longest wait {wait:.1f} s")
 
 
 @pytest.fixture
@@ -164,15 +162,10 @@ def on_sqlite(tmp_path):
 
 
 @pytest.fixture
-def on_postgresql(tmp_path):
-    if postgresql_programs() is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI has PostgreSQL's server, but it was not found")
-        pytest.skip("needs PostgreSQL's server programs (Debian: postgresql)")
-    with cluster() as server:
-        site = Site(tmp_path, server)
-        yield site, server
-        site.kill()
+def on_postgresql(own_postgresql, tmp_path):
+    site = Site(tmp_path, own_postgresql)
+    yield site, own_postgresql
+    site.kill()
 
 
 def test_the_web_server_is_killed_twice_during_rating_on_sqlite(on_sqlite):
