@@ -15,7 +15,7 @@ from studies.models import Benchmark, Method, Rater, Study
 from studies.stimuli import request_missing
 
 NAME = "sample"
-# Seconds to minutes an image on a CPU: the first link must not wait for them.
+# Several seconds to minutes an image on a CPU: the first link must not wait for them.
 SLOW = frozenset({"drcn", "selfexsr"})
 
 Crop = tuple[str, int, int, int, int]
