@@ -29,7 +29,7 @@ STALE_SECONDS = 20
 GRACE_SECONDS = 10
 # So often may a worker die over one image (out of memory, for one) before the image is given up.
 MOST_ATTEMPTS = 5
-# A hung method must end some day. By far longer than any method needs: DRCN takes a minute for a BSD100 picture on a CPU.
+# A hung method must end some day. By far longer than any needs: DRCN takes a minute for a BSD100 picture on a CPU.
 SECONDS_A_PICTURE, SECONDS_A_MEGAPIXEL = 1800, 3600
 
 _BATCH = 500

@@ -25,8 +25,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         studies = self._studies(options["study"])
         for study in studies:
-            asked = request_missing(study) + (retry_failures(study) if options["retry"] else 0)
-            self._say_what_is_there(study, asked)
+            request_missing(study)
+            if options["retry"]:
+                retry_failures(study)
+            self._say_what_is_there(study)
         if options["no_wait"]:
             return
         failures = [failure for study in studies for failure in self._watch(study).failures]
@@ -43,9 +45,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is no study {name!r}; there are: {known}.")
         return [study]
 
-    def _say_what_is_there(self, study: Study, asked: int) -> None:
+    def _say_what_is_there(self, study: Study) -> None:
         found = progress(study)
-        self.stdout.write(f"{study.name}: {found.done} of {found.total} images are there, {asked} more asked for.")
+        self.stdout.write(f"{study.name}: {found.done} of {found.total} images are there, {found.pending} to be made.")
         for cell in found.cells:
             if cell.unavailable:
                 self.stderr.write(
