@@ -1,10 +1,12 @@
 """How gunicorn serves the site: `gunicorn -c python:mosweb.gunicorn_conf mosweb.wsgi`."""
 
+import logging
 import os
 from pathlib import Path
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from mosweb.log_filters import HideTokens
 from mosweb.web_worker import forget
 
 # Threads, because most of a request is waiting for the database; two processes at least, so that one that is busy
@@ -36,3 +38,6 @@ def on_starting(server: object) -> None:
     from django.urls import get_resolver
 
     _ = get_resolver().url_patterns
+    # gunicorn's own logger has handlers of its own, and names the address of a request that broke off.
+    for handler in logging.getLogger("gunicorn.error").handlers:
+        handler.addFilter(HideTokens())

@@ -1,5 +1,7 @@
 """Settings of the site. What a deployment may change is an environment variable, typed, with a safe default."""
 
+from urllib.parse import quote
+
 from environs import Env
 
 from mosweb import paths, secret_files
@@ -59,7 +61,7 @@ TEMPLATES = [
 
 # data
 
-DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # A deferred transaction that turns into a write fails at once when another one writes; with IMMEDIATE it waits.
@@ -110,7 +112,7 @@ AXES_COOLOFF_TIME = 0.25  # hours
 # By name and address together, so that a stranger cannot lock the staff out from elsewhere.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
-AXES_IPWARE_PROXY_COUNT = PROXIES
+AXES_CLIENT_IP_CALLABLE = "mosweb.middleware.client_address"
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_VERBOSE = False
 

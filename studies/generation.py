@@ -62,12 +62,14 @@ def render(stimulus: int) -> None:
         with Heartbeat(stimulus, claim):
             made = _make(row)
             png = encode_png(made.pixels)
+        _through_outages(lambda: _store(row, claim, made, png))
+    except (OperationalError, InterfaceError):
+        # The database is away for long: the row stays as it is, and is taken for a dead worker's when it is back.
+        raise
     except Exception as error:
         logger.exception("%s failed", row)
         reason = _reason(error)
         _through_outages(lambda: _record_failure(row, claim, reason))
-    else:
-        _through_outages(lambda: _store(row, claim, made, png))
 
 
 def _claim(stimulus: int) -> uuid.UUID | None:

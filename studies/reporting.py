@@ -34,8 +34,15 @@ def make(report: int) -> None:
     except Exception as error:
         logger.exception("the report of study %s failed", row.study.name)
         row.state, row.error = Report.State.FAILED, f"{type(error).__name__}: {error}"
-    row.finished_at = timezone.now()
-    row.save()
+    _note(row)
+
+
+def _note(row: Report) -> None:
+    """Store what came of it, unless the report was erased or given up meanwhile; then its file goes too."""
+    values = {"state": row.state, "error": row.error, "ratings": row.ratings, "file": row.file.name or ""}
+    wanted = Report.objects.filter(pk=row.pk, state=Report.State.WANTED)
+    if not wanted.update(finished_at=timezone.now(), **values) and row.file:
+        row.file.delete(save=False)
 
 
 def _zipped(folder: Path, *, inside: str) -> bytes:

@@ -4,13 +4,14 @@ import logging
 import random
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from studies import design
-from studies.models import Rater, Rating, Session, Study, StudyEvent, Trial
+from studies.models import Rater, Rating, Report, Session, Study, StudyEvent, Trial
 from studies.selection import ANCHOR_SCORES, Role, slots
 from studies.statements import OwnTrial, ShownTrial, claim, own_trial, shown_trials, store_rating
 
@@ -56,7 +57,7 @@ class RaterWithdrawn(SessionError):
 
 class UnknownTrial(SessionError):
     status, code = 404, "unknown-trial"
-    message = "This image is not part of your session."
+    message = "This image is not part of your session. Please open your own invitation link again."
 
 
 class TrialNotDue(SessionError):
@@ -106,8 +107,9 @@ class Receipt:
 def get_rater(*, token: str, closed_too: bool = False) -> Rater:
     """The rater of an invitation, with study and, if there is one, session.
 
-    Raises UnknownInvitation, InvitationRevoked, RaterWithdrawn or StudyNotOpen. With `closed_too` a study that is
-    not open does not raise: who took part may withdraw at any time. Nor does it for who has finished.
+    Raises UnknownInvitation, InvitationRevoked, RaterWithdrawn or StudyNotOpen. With `closed_too` neither a study that
+    is not open nor a revoked invitation raises: who took part may withdraw at any time. A closed study does not raise
+    for who has finished either.
     """
     rater = Rater.objects.select_related("study", "session").filter(token=token).first()
     return _admitted(rater, closed_too=closed_too)
@@ -218,11 +220,20 @@ def withdraw(*, rater: Rater, now: datetime) -> int:
         # Refused second ratings tell of the first ones.
         StudyEvent.objects.filter(study_id=locked.study_id, rater=locked.label, kind="conflict").delete()
         Rater.objects.filter(pk=locked.pk).update(withdrawn_at=now)
+        _erase_reports(locked.study_id)
         StudyEvent.objects.create(
             study_id=locked.study_id, at=now, kind="withdrawal", rater=locked.label, detail={"ratings_erased": erased}
         )
     logger.info("a rater of study %s withdrew; %d ratings erased", rater.study.name, erased)
     return erased
+
+
+def _erase_reports(study: int) -> None:
+    """Reports say of every rater how they rated; made anew, they are without who has withdrawn."""
+    for report in Report.objects.filter(study=study):
+        if report.file:
+            transaction.on_commit(partial(report.file.delete, save=False))
+        Report.objects.filter(pk=report.pk).delete()
 
 
 def _admitted(rater: Rater | None, *, closed_too: bool = False) -> Rater:
@@ -234,18 +245,21 @@ def _admitted(rater: Rater | None, *, closed_too: bool = False) -> Rater:
         revoked=rater.revoked_at is not None,
         preview=rater.is_preview,
         state=rater.study.state,
-        closed_too=closed_too or bool(session and session.finished_at),
+        closed_too=closed_too,
+        finished=bool(session and session.finished_at),
     )
     return rater
 
 
-def _admit(*, withdrawn: bool, revoked: bool, preview: bool, state: str, closed_too: bool = False) -> None:
+def _admit(
+    *, withdrawn: bool, revoked: bool, preview: bool, state: str, closed_too: bool = False, finished: bool = False
+) -> None:
     if withdrawn:
         raise RaterWithdrawn
-    if revoked:
+    if revoked and not closed_too:
         raise InvitationRevoked
     trying_a_draft = preview and state == Study.State.DRAFT
-    if state != Study.State.LAUNCHED and not trying_a_draft and not closed_too:
+    if state != Study.State.LAUNCHED and not (trying_a_draft or closed_too or finished):
         raise StudyNotOpen
 
 
@@ -308,6 +322,8 @@ def _own_trial(*, rater_token: str, token: str) -> OwnTrial:
     """The trial, if it is the rater's and the rater is admitted."""
     trial = own_trial(token=token, rater_token=rater_token)
     if trial is None:
+        # Says so if the rater has withdrawn, perhaps in another window, for then no trial is left.
+        get_rater(token=rater_token)
         raise UnknownTrial
     _admit(withdrawn=trial.is_withdrawn, revoked=trial.is_revoked, preview=trial.is_preview, state=trial.study_state)
     return trial

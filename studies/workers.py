@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from studies.dispatch import BrokerUnreachable, ago, reconcile
 from studies.models import Worker
+from studies.reports import give_up_lost_reports
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Watch(threading.Thread):
         self._last_beat = now
         try:
             self._note_worker()
+            give_up_lost_reports()
             reconcile(watched_seconds=now - self._steady_since)
             self._broker_away = False
         except BrokerUnreachable as error:

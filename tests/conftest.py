@@ -1,8 +1,14 @@
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from django.db.backends.sqlite3.base import DatabaseOperations
+
+# Whoever starts the tests with nohup or in the background has them ignore these, and what they start would too.
+for number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parent.parent
 

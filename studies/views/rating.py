@@ -32,6 +32,11 @@ class NoInvitation(sessions.SessionError):
     message = "This browser does not know you yet, or not any more. Please open your invitation link again."
 
 
+class OtherInvitation(sessions.SessionError):
+    status, code = 409, "other-invitation"
+    message = "Another invitation was opened in this browser meanwhile. Please open your own link again."
+
+
 def page(view: View) -> View:
     """Say a refusal on a page of its own."""
 
@@ -94,6 +99,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
 @page
 def agree(request: HttpRequest) -> HttpResponseBase:
     rater = sessions.get_rater(token=rater_token(request))
+    require_same_rater(request, rater)
     sessions.agree(rater=rater, now=timezone.now())
     return redirect("rater-home")
 
@@ -101,14 +107,18 @@ def agree(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @page
 def calibrated(request: HttpRequest) -> HttpResponseBase:
-    sessions.finish_calibration(rater=sessions.get_rater(token=rater_token(request)))
+    rater = sessions.get_rater(token=rater_token(request))
+    require_same_rater(request, rater)
+    sessions.finish_calibration(rater=rater)
     return redirect("rater-home")
 
 
 @require_GET
 @for_scripts
 def upcoming(request: HttpRequest) -> HttpResponseBase:
-    return JsonResponse(standing_of(started_session(sessions.get_rater(token=rater_token(request)))))
+    rater = sessions.get_rater(token=rater_token(request))
+    require_same_rater(request, rater)
+    return JsonResponse(standing_of(started_session(rater)))
 
 
 @require_POST
@@ -147,6 +157,7 @@ def withdraw(request: HttpRequest) -> HttpResponseBase:
         session = sessions.session_of(rater)
         context["rated"] = sessions.progress(session).rated if session else 0
         return render(request, "studies/rater/withdraw.html", context)
+    require_same_rater(request, rater)
     context["erased"] = sessions.withdraw(rater=rater, now=timezone.now())
     return render(request, "studies/rater/withdrawn.html", context)
 
@@ -157,6 +168,13 @@ def rater_token(request: HttpRequest) -> str:
     if not token:
         raise NoInvitation
     return token
+
+
+def require_same_rater(request: HttpRequest, rater: Rater) -> None:
+    """A page says for whom it was made, since the browser's cookie is that of the invitation opened last."""
+    made_for = request.POST.get("who") or request.GET.get("who")
+    if made_for and made_for != outbox_key(rater):
+        raise OtherInvitation
 
 
 def started_session(rater: Rater) -> Session:
@@ -185,7 +203,7 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
         data["examples"] = [trial_data(trial) for trial in sessions.calibration_trials(session)]
     if session and stage == "rating":
         data["standing"] = standing_of(session)
-        data["upcoming"] = reverse("upcoming")
+        data["upcoming"] = f"{reverse('upcoming')}?who={outbox_key(rater)}"
         data["pause_minutes"] = rater.study.pause_minutes
         data["reminder_minutes"] = rater.study.reminder_minutes
     return data

@@ -1,7 +1,9 @@
 """Every address of a rater: as the rater, another rater, a stranger, with the wrong verb, and twice."""
 
 import io
+import json
 import logging.config
+import re
 from datetime import timedelta
 
 import pytest
@@ -101,10 +103,35 @@ def test_an_unknown_invitation_is_a_404_page_that_leaks_no_referrer(db):
 
 def test_a_revoked_invitation_is_refused_and_so_is_the_cookie_it_set(rater, browser):
     setup.revoke(rater=rater, now=timezone.now())
-    assert Client().get(f"/i/{rater.token}/").status_code == 403
+    again = Client()
+    again.get(f"/i/{rater.token}/")
+    refused = again.get(reverse("rater-home"))
+    assert refused.status_code == 403
+    assert reverse("withdraw") in refused.text
     assert browser.get(reverse("rater-home")).status_code == 403
     assert rate(browser, trials(rater)[0]).json()["code"] == "revoked"
     assert not Rating.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["agree", "calibrated", "withdraw"])
+def test_a_page_of_one_rater_does_nothing_to_the_next_one_in_that_browser(rater, study, action):
+    client = arrive(rater)
+    made_for = re.search(r'name="who" value="(\w+)"', client.get(reverse("withdraw")).text)[1]
+    other = make_rater(study)
+    client.get(f"/i/{other.token}/")
+    response = client.post(reverse(action), {"who": made_for})
+    assert response.status_code == 409
+    assert "open your own link again" in response.text
+    assert not Session.objects.filter(rater=other).exists()
+    other.refresh_from_db()
+    assert other.withdrawn_at is None
+
+
+def test_the_script_of_one_rater_is_not_told_where_the_next_one_stands(rater, browser, study):
+    asks = json.loads(re.search(r'type="application/json">(.*?)</script>', browser.get(reverse("rater-home")).text)[1])
+    assert browser.get(asks["upcoming"]).status_code == 200
+    browser.get(f"/i/{make_rater(study).token}/")
+    assert browser.get(asks["upcoming"]).json()["code"] == "other-invitation"
 
 
 def test_an_invitation_is_not_opened_by_post(rater):
@@ -393,7 +420,7 @@ def test_withdrawing_twice_says_that_it_is_done(rater, browser):
 def test_who_withdrew_cannot_rate_or_come_back(rater, browser):
     trial = trials(rater)[0]
     browser.post(reverse("withdraw"))
-    assert rate(browser, trial).status_code == 404
+    assert rate(browser, trial).json()["code"] == "withdrawn"
     assert browser.get(f"/i/{rater.token}/").status_code == 403
 
 

@@ -1,14 +1,19 @@
 import io
 import json
 import zipfile
+from datetime import timedelta
 
 import pytest
 from celery import current_app
 from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
 from django.urls import reverse
+from django.utils import timezone
 
+from studies import reporting, sessions
 from studies.models import Report
 from studies.reporting import make
+from studies.reports import PATIENCE, give_up_lost_reports
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.test_export import rate_all
 
@@ -108,3 +113,42 @@ def test_a_report_of_another_study_or_not_yet_made_is_not_found(study, staff):
     assert staff.get(reverse("report", kwargs=NAME | {"pk": report.pk})).status_code == 404
     make_study(name="other", benchmarks=[make_benchmark("b")])
     assert staff.get(reverse("report", kwargs={"name": "other", "pk": report.pk})).status_code == 404
+
+
+def test_who_withdraws_is_in_no_stored_report(study, django_capture_on_commit_callbacks):
+    rater = rate_all(study, "anna")
+    rate_all(study, "berta")
+    report = Report.objects.create(study=study)
+    make(report.pk)
+    report.refresh_from_db()
+    with django_capture_on_commit_callbacks(execute=True):
+        sessions.withdraw(rater=rater, now=timezone.now())
+    assert not Report.objects.exists()
+    assert not default_storage.exists(report.file.name)
+
+
+def test_a_report_that_was_erased_while_it_was_made_is_not_stored(study, monkeypatch):
+    rater = rate_all(study, "anna")
+    rate_all(study, "berta")
+    report = Report.objects.create(study=study)
+
+    def withdraw_meanwhile(frame_of):
+        def wrapper(study):
+            frame = frame_of(study)
+            sessions.withdraw(rater=rater, now=timezone.now())
+            return frame
+
+        return wrapper
+
+    monkeypatch.setattr(reporting, "ratings_frame", withdraw_meanwhile(reporting.ratings_frame))
+    make(report.pk)
+    assert not Report.objects.exists()
+    assert not default_storage.exists(f"reports/{report.opaque_name.hex}.zip")
+
+
+def test_a_report_that_no_worker_made_is_given_up_and_said(study):
+    lost = Report.objects.create(study=study, requested_at=timezone.now() - PATIENCE - timedelta(seconds=1))
+    fresh = Report.objects.create(study=study)
+    assert give_up_lost_reports() == 1
+    assert Report.objects.get(pk=lost.pk).error.endswith("Ask for it again.")
+    assert Report.objects.get(pk=fresh.pk).state == "wanted"

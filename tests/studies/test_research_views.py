@@ -234,5 +234,20 @@ def test_a_login_is_throttled(client, db):
     assert client.post(reverse("login"), {"username": "staff", "password": "right and long"}).status_code == 429
 
 
+def test_behind_a_proxy_a_stranger_elsewhere_does_not_lock_the_staff_out(client, db, settings):
+    settings.PROXIES = 1
+    User.objects.create_user("staff", password="right and long", is_staff=True)
+    for _ in range(6):
+        # What the stranger writes into the header stands before what the proxy adds.
+        client.post(
+            reverse("login"),
+            {"username": "staff", "password": "wrong"},
+            headers={"X-Forwarded-For": "198.51.100.7, 203.0.113.9"},
+        )
+    right = {"username": "staff", "password": "right and long"}
+    assert client.post(reverse("login"), right, headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 429
+    assert client.post(reverse("login"), right, headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 302
+
+
 def test_the_site_says_that_it_lives(client, db):
     assert client.get("/health").json() == {"status": "ok"}

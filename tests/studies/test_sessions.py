@@ -216,6 +216,19 @@ def test_an_unknown_invitation_says_what_to_do():
         sessions.get_rater(token="guess")
 
 
+def test_a_revoked_rater_can_still_withdraw(rater, session):
+    rate(rater, due(session))
+    setup.revoke(rater=rater, now=NOW)
+    assert sessions.withdraw(rater=sessions.get_rater(token=rater.token, closed_too=True), now=NOW) == 1
+
+
+def test_another_window_is_told_of_a_withdrawal(rater, session):
+    trial = due(session)
+    sessions.withdraw(rater=rater, now=NOW)
+    with pytest.raises(sessions.RaterWithdrawn):
+        rate(rater, trial)
+
+
 def test_withdrawing_erases_that_raters_ratings_alone_and_is_logged(rater, session):
     other = make_rater(rater.study)
     sessions.agree(rater=other, now=NOW)
