@@ -205,6 +205,7 @@ def test_an_image_that_fails_is_fetched_again_and_never_shown_broken(site, brows
 
 
 def test_a_lost_cookie_is_said_and_the_rating_is_kept_for_the_link(site, page, browser, invitation):
+    page.wait_for_load_state("networkidle")  # else an image loaded ahead is refused first
     browser.clear_cookies()
     press(page, 3, 4)
     expect_overlay(page, "This cannot go on here")
