@@ -5,6 +5,7 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TypeAlias
 
@@ -88,6 +89,13 @@ def _training_commands(commands: Commands) -> None:
     train.add_argument("--minutes", type=float, metavar="M", help="end this leg then; --resume goes on")
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     train.add_argument("--batch", type=_whole, metavar="N", help="crops an update (default: the recipe's)")
+    train.add_argument(
+        "--rates",
+        type=_rate,
+        nargs=2,
+        metavar=("FIRST", "LAST"),
+        help="learning rate at the plan's beginning and end, falling geometrically (default: the recipe's schedule)",
+    )
     train.add_argument("--seed", type=int, default=0, help="of weights and crops (default: 0)")
     train.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with, instead of the recipe's")
     train.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: $SRCORE_VGG19, or download)")
@@ -119,6 +127,13 @@ def _whole(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return value
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, not {text}")
     return value
 
 
@@ -226,21 +241,8 @@ def _train(options: argparse.Namespace) -> None:
     recipe = get_recipe(options.recipe)
     from srcore.training.loop import Options, train  # loads torch
 
-    names = (
-        "data",
-        "out",
-        "updates",
-        "minutes",
-        "resume",
-        "device",
-        "seed",
-        "batch",
-        "start",
-        "vgg",
-        "validate",
-        "eager",
-    )
-    run = train(recipe, Options(**{name: getattr(options, name) for name in names}))
+    chosen = {field.name: getattr(options, field.name) for field in fields(Options) if hasattr(options, field.name)}
+    run = train(recipe, Options(**chosen))
     if run.processes.is_first:
         state = "done" if run.update == run.plan else f"at update {run.update:,} of {run.plan:,}; --resume goes on"
         print(f"{recipe.name} is {state}: {options.out / 'generator.safetensors'}")

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from time import monotonic
@@ -24,7 +24,7 @@ from srcore.networks.generator import Generator
 from srcore.training.data import Crops
 from srcore.training.parallel import Processes, agree, join_processes
 from srcore.training.photos import find_photos
-from srcore.training.recipes import Recipe
+from srcore.training.recipes import Rate, Recipe
 from srcore.training.trainer import LR_MARGIN, Speed, Trainer
 
 STATE, LOG, GENERATOR = "state.pt", "log.jsonl", "generator.safetensors"
@@ -46,6 +46,7 @@ class Options:
     device: str = "auto"
     seed: int = 0
     batch: int | None = None
+    rates: tuple[float, float] | None = None  # learning rate, first and last, falling geometrically; not the recipe's
     start: Path | None = None  # weights to begin with, instead of the manifest's
     vgg: Path | None = None
     validate: Path | None = None  # a benchmark folder
@@ -111,6 +112,7 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
         device = torch.device("cuda", processes.local_rank)
         torch.cuda.set_device(device)
     saved = _saved_state(recipe, options)
+    recipe = replace(recipe, rates=_rates(recipe, options, saved))
     plan = saved["plan"] if saved else options.updates or recipe.updates
     seed, batch = (saved["seed"], saved["batch"]) if saved else (options.seed, options.batch or recipe.batch)
     trainer = Trainer(
@@ -145,6 +147,12 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
     return run
 
 
+def _rates(recipe: Recipe, options: Options, saved: dict[str, Any] | None) -> tuple[Rate, ...]:
+    if saved:
+        return tuple(Rate(*piece) for piece in saved["rates"])
+    return (Rate(1.0, *options.rates),) if options.rates else recipe.rates
+
+
 def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
     path = options.out / STATE
     if not options.resume:
@@ -154,7 +162,9 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
     if not path.exists():
         raise TrainingError(f"{path} is not there: nothing to resume; leave out --resume to begin")
     saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    for name, asked in (("recipe", recipe.name), ("plan", options.updates), ("batch", options.batch)):
+    rates = [list(piece) for piece in _rates(recipe, options, None)] if options.rates else None
+    asked_for = {"recipe": recipe.name, "plan": options.updates, "batch": options.batch, "rates": rates}
+    for name, asked in asked_for.items():
         if asked is not None and saved[name] != asked:
             raise TrainingError(f"{path} is of a run with {name} {saved[name]}, not {asked}; a plan stays as it began")
     return saved
@@ -201,6 +211,7 @@ def _save(run: Run) -> None:
         "recipe": run.recipe.name,
         "plan": run.plan,
         "batch": run.crops.batch,
+        "rates": [list(piece) for piece in run.recipe.rates],
         "seed": run.crops.seed,
         "update": run.update,
         "crops": run.crops.state(),

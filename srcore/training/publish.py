@@ -52,6 +52,7 @@ def publish(
         "updates": state["update"],
         "plan": state["plan"],
         "batch": state["batch"],
+        "rates": state["rates"],
         "seed": state["seed"],
         "date": datetime.now(UTC).date().isoformat(),
         "hardware": state["hardware"],

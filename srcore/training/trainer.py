@@ -33,8 +33,8 @@ class Speed:
     """What makes an update fast, each of it without changing what is computed but for rounding."""
 
     channels_last: bool = True
-    half: bool = True  # bfloat16 where the recipe allows it, on a GPU only
-    fused: bool = True  # the optimiser in one kernel, on a GPU only
+    half: bool = True  # bfloat16 where the recipe allows it and the device has matrix units for it
+    fused: bool = True  # the optimiser in one kernel
     compiled: bool = True  # torch.compile, on a GPU only
     graph: bool = True  # the whole update as one CUDA graph
 
@@ -66,6 +66,7 @@ class Trainer:
         self.recipe, self.plan, self.device = recipe, plan, device
         self.processes, self.speed = processes or Processes(), speed or Speed()
         self.on_gpu = device.type == "cuda"
+        self._half = recipe.half and self.speed.half and has_bfloat16_units(device)
         self._captures = self.on_gpu and self.speed.graph and self.processes.world == 1
         torch.manual_seed(seed)
         self.generator = self._placed(generator or build(recipe.name))
@@ -75,7 +76,7 @@ class Trainer:
         self.vgg: VGGFeatures | None = None
         if recipe.content != "mse":
             self.vgg = self._placed(VGGFeatures(recipe.content, vgg))
-        if self.vgg is not None and self.on_gpu and self.speed.half:
+        if self.vgg is not None and self._half:
             self.vgg.layers.to(torch.bfloat16)
         self.optimisers = [self._optimiser(self._groups())]
         if self.discriminator is not None:
@@ -139,6 +140,7 @@ class Trainer:
         if isinstance(generated, tuple):  # DRCN: every recursion's output, and their mean
             now["content"] = losses.recursive_supervision(*generated, hr, self._alpha)
         else:
+            hr = _middle(hr, generated.shape[-1])
             now["content"] = self._content(generated, hr)
             if self.recipe.total_variation:
                 now["variation"] = losses.total_variation(generated)
@@ -229,7 +231,7 @@ class Trainer:
             lr=torch.tensor(rate, device=self.device) if self._captures else rate,
             betas=(0.9, 0.999),
             weight_decay=self.recipe.weight_decay,
-            fused=(self.on_gpu and self.speed.fused) or None,
+            fused=self.speed.fused or None,
             capturable=self._captures,
         )
 
@@ -251,9 +253,7 @@ class Trainer:
         return torch.compile(network) if network is not None and self.on_gpu and self.speed.compiled else network
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        if self.on_gpu and self.speed.half and self.recipe.half:
-            return torch.autocast("cuda", torch.bfloat16)
-        return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16) if self._half else nullcontext()
 
     def _on_side_stream(self, work: Any) -> None:
         """What comes before a capture must not run on the default stream (torch's notes on CUDA graphs)."""
@@ -274,6 +274,17 @@ class Trainer:
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # photographs may be loading
             self._step(crops.cut(self._places))
         self._graph, self._graph_of = graph, crops.shard.pixels.data_ptr()
+
+
+def _middle(hr: Tensor, side: int) -> Tensor:
+    """(N, C, S, S) -> its central (N, C, side, side): what a network that pads nothing in training can make."""
+    edge = (hr.shape[-1] - side) // 2
+    return hr[:, :, edge : edge + side, edge : edge + side]
+
+
+def has_bfloat16_units(device: torch.device) -> bool:
+    """Whether bfloat16 pays on the device: on a GPU, and on a CPU with AMX. Other CPUs are many times slower in it."""
+    return device.type == "cuda" or torch.cpu._is_amx_tile_supported()
 
 
 class _Predictions(nn.Module):

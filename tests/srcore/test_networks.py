@@ -5,10 +5,12 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from srcore.networks import DRCN, ESPCN, SRCNN, SRResNet, build, parameter_count
 from srcore.networks.discriminator import Discriminator
-from srcore.networks.srresnet import prepared_for_inference
+from srcore.networks.prelu import PReLU, PReLUBeforeShuffle, prelu
+from srcore.networks.srresnet import ConvBeforeShuffle, prepared_for_inference
 from srcore.networks.vgg import LAST_INDEX, VGGFeatures
 from srcore.weights import WeightsError
 
@@ -118,6 +120,42 @@ def test_the_form_for_inference_gives_the_same_picture(name):
         expected = network(x)
         assert torch.allclose(prepared(x), expected, atol=2e-5 * expected.abs().max().item())
         assert torch.equal(prepared_for_inference(prepared)(x), prepared(x))
+
+
+@pytest.mark.parametrize(("size", "out"), [(9, 3), (5, 2), (7, 1)])
+def test_a_convolution_before_the_shuffle_equals_one_after_it(size, out):
+    before = ConvBeforeShuffle(4, out, size).double()
+    after = nn.Sequential(nn.PixelShuffle(2), nn.Conv2d(4, out, size, padding=size // 2)).double()
+    after[1].load_state_dict(before.state_dict())
+    x = torch.randn(2, 16, 7, 6, dtype=torch.float64)
+    assert torch.allclose(before(x), after(x), atol=1e-12)
+    for network in (before, after):
+        network(x).square().sum().backward()
+    assert torch.allclose(before.weight.grad, after[1].weight.grad, atol=1e-9)
+    assert torch.allclose(before.bias.grad, after[1].bias.grad, atol=1e-9)
+
+
+def test_prelu_and_its_gradient():
+    torch.manual_seed(0)
+    layer = PReLU(3).double()
+    layer.weight.data = torch.tensor([0.25, -0.5, 1.5], dtype=torch.float64)
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(layer(x), functional.prelu(x, layer.weight))
+    assert torch.autograd.gradcheck(prelu, (x, layer.weight))
+    before = PReLUBeforeShuffle(3).double()
+    before.load_state_dict(layer.state_dict())
+    wide = torch.randn(2, 12, 4, 5, dtype=torch.float64)
+    assert torch.equal(functional.pixel_shuffle(before(wide), 2), layer(functional.pixel_shuffle(wide, 2)))
+
+
+def test_srcnn_pads_nothing_in_training():
+    network = SRCNN(middle=5)
+    nn.init.normal_(network.patches.weight)
+    x = torch.rand(1, 1, 36, 36)
+    trained = network.train()(x)
+    inner = slice(network.radius, 36 - network.radius)
+    assert trained.shape == (1, 1, 20, 20)
+    assert torch.allclose(network.eval()(x)[:, :, inner, inner], trained, atol=1e-6)
 
 
 def test_srresnets_tail_in_strips_gives_the_same_picture():

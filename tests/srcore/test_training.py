@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,18 +111,31 @@ def test_srcnns_last_layer_learns_ten_times_more_slowly(photos, vgg):
     trainer, crops = trainer_and_crops(small("srcnn"), photos, vgg)
     trainer.update(0, crops)
     first, last = trainer.optimisers[0].param_groups
-    assert (first["lr"], last["lr"]) == (1e-4, pytest.approx(1e-5))
+    assert (first["lr"], last["lr"]) == (1e-3, pytest.approx(1e-4))
     assert [id(p) for p in last["params"]] == [id(p) for p in trainer.generator.reconstruction.parameters()]
     assert len(first["params"]) == 4
 
 
 def test_the_fast_update_computes_what_the_plain_one_does(photos, vgg):
     results = []
-    for speed in (Speed(), Speed.plain()):
+    for speed in (Speed(half=False), Speed.plain()):
         trainer, crops = trainer_and_crops(small("srgan-vgg22"), photos, vgg, speed=speed)
         trainer.update(0, crops)
         results.append({name: float(value) for name, value in trainer.losses.items()})
     assert results[0] == pytest.approx(results[1], rel=1e-4)
+
+
+def test_bfloat16_where_the_device_has_units_for_it_comes_close(photos, vgg, monkeypatch):
+    losses = []
+    for has_units in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_units=has_units: has_units)
+        trainer, crops = trainer_and_crops(small("srgan-vgg22"), photos, vgg)
+        assert trainer.vgg.layers[0].weight.dtype == (torch.bfloat16 if has_units else torch.float32)
+        trainer.update(0, crops)
+        losses.append({name: float(value) for name, value in trainer.losses.items()})
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert trainer_and_crops(small("espcn"), photos, vgg)[0]._autocast().__class__ is nullcontext
 
 
 def options_for(photos, out, **changes):
@@ -157,6 +171,16 @@ def test_a_shorter_plan_is_a_scaled_schedule(photos, vgg):
         trainer.update(update, crops)
         rates.append(trainer.optimisers[0].param_groups[0]["lr"])
     assert rates == [1e-4, 1e-4, 1e-5, 1e-5]
+
+
+def test_other_rates_stay_with_the_run(photos, tmp_path):
+    options = {"updates": 4, "minutes": 1e-9}
+    run = train(small("srgan-mse"), options_for(photos, tmp_path, rates=(1e-3, 1e-5), **options))
+    for expected in (1e-3, 1e-3 * 0.01**0.25, 1e-4):  # each leg of no time makes one update
+        assert run.trainer.optimisers[0].param_groups[0]["lr"] == pytest.approx(expected)
+        run = train(small("srgan-mse"), options_for(photos, tmp_path, resume=True, **options))
+    with pytest.raises(TrainingError, match=r"with rates \[\[1\.0, 0\.001, 1e-05\]\], not"):
+        train(small("srgan-mse"), options_for(photos, tmp_path, resume=True, updates=4, rates=(1e-4, 1e-5)))
 
 
 def test_minutes_end_a_leg_that_says_where_it_is(photos, tmp_path):
@@ -235,7 +259,7 @@ from dataclasses import replace
 from srcore.training.loop import Options, train
 from srcore.training.recipes import get_recipe
 photos, out = sys.argv[1:]
-recipe = replace(get_recipe("srgan-mse"), lr_size=8, start=None)
+recipe = replace(get_recipe("srgan-mse"), lr_size=8, start=None, half=False)
 run = train(recipe, Options(data=[photos], out=Path(out), updates=3, device="cpu", batch=2))
 import torch.distributed
 losses = torch.tensor([float(run.trainer.losses[name]) for name in ("content", "discriminator", "adversarial")])
@@ -254,7 +278,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(photos, tmp_path):
     job = [str(tmp_path / "job.py"), str(photos), str(tmp_path / "two")]
     subprocess.run([*torchrun, *job], check=True, env=environment)
     losses, weights = json.loads((tmp_path / "two" / "result.json").read_text())
-    one = train(small("srgan-mse"), options_for(photos, tmp_path / "one", updates=3, batch=4))
+    one = train(small("srgan-mse", half=False), options_for(photos, tmp_path / "one", updates=3, batch=4))
     expected = [float(one.trainer.losses[name]) for name in ("content", "discriminator", "adversarial")]
     assert losses == pytest.approx(expected, rel=1e-3)
     sums = [float(parameter.detach().double().sum()) for parameter in one.trainer.generator.parameters()]
