@@ -4,13 +4,14 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeAlias
 
 import srcore
 from srcore.benchmark import Evaluation
+from srcore.images import Pixels
 from srcore.metrics import RECIPES
 from srcore.training.recipes import RECIPES as RECIPES_TO_TRAIN
 from srcore.training.recipes import get_recipe
@@ -66,8 +67,9 @@ def _measure_commands(commands: Commands) -> None:
     evaluate.add_argument("--benchmark", required=True, type=Path, metavar="DIR", help="*_HR.png [*_LR.png], or photos")
     evaluate.add_argument("--results", type=Path, metavar="DIR", help="score these result images instead of computing")
     evaluate.add_argument("--recipe", choices=RECIPES, default="paper", help="how to measure (default: paper)")
+    evaluate.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights: also the distance in phi_5,4")
     evaluate.add_argument("--json", action="store_true", help="as JSON; null stands for an infinite PSNR")
-    evaluate.add_argument("--csv", type=Path, metavar="FILE", help="also write a row a picture to FILE")
+    evaluate.add_argument("--csv", type=Path, metavar="FILE", help="also write FILE, an objective table for analysis")
     _add_device(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
@@ -87,7 +89,7 @@ def _training_commands(commands: Commands) -> None:
     train.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the run")
     train.add_argument("--updates", type=_whole, metavar="N", help="the plan (default: the recipe's)")
     train.add_argument("--minutes", type=float, metavar="M", help="end this leg then; --resume goes on")
-    train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    train.add_argument("--resume", action="store_true", help="go on with the run in DIR, or begin it")
     train.add_argument("--batch", type=_whole, metavar="N", help="crops an update (default: the recipe's)")
     train.add_argument(
         "--rates",
@@ -111,6 +113,7 @@ def _weights_commands(commands: Commands) -> None:
     publish.add_argument("--benchmarks", nargs="+", required=True, type=Path, metavar="DIR", help="to measure it on")
     publish.add_argument("--data", required=True, metavar="TEXT", help="what it was trained on, for the manifest")
     publish.add_argument("--licence", required=True, metavar="TEXT", help="of the weights, for the manifest")
+    publish.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights: also the distance in phi_5,4")
     publish.add_argument("--unfinished", action="store_true", help="also before the end of the plan")
     _add_device(publish)
     publish.set_defaults(command=_publish)
@@ -225,16 +228,25 @@ def _evaluate(options: argparse.Namespace) -> None:
         recipe=options.recipe,
         results=options.results,
         device=options.device,
+        distance=_distance(options),
         progress=lambda done, total: show(done / total) if show else None,
     )
     if options.csv:
-        _write_csv(options.csv, result)
+        _write_csv(options.csv, options.benchmark.resolve().name, result)
     if options.json:
         print(json.dumps(result.as_dict(), indent=2))
         return
-    for score in result.scores:
-        print(f"{score.name:<24} {score.psnr:8.4f} dB  {score.ssim:.5f}")
-    print(f"{'mean of ' + str(len(result.scores)):<24} {result.mean.psnr:8.4f} dB  {result.mean.ssim:.5f}")
+    rows = [(score.name, score.psnr, score.ssim, score.vgg54) for score in result.scores]
+    for name, psnr, ssim, distance in [*rows, (f"mean of {len(rows)}", *result.mean, result.vgg54)]:
+        print(f"{name:<24} {psnr:8.4f} dB  {ssim:.5f}" + ("" if distance is None else f"  {distance:.5f}"))
+
+
+def _distance(options: argparse.Namespace) -> Callable[[Pixels, Pixels], float] | None:
+    if options.vgg is None:
+        return None
+    from srcore.perceptual import FeatureDistance  # loads torch
+
+    return FeatureDistance(options.vgg, device=options.device)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -256,6 +268,7 @@ def _publish(options: argparse.Namespace) -> None:
         options.benchmarks,
         data=options.data,
         licence=options.licence,
+        vgg=options.vgg,
         unfinished=options.unfinished,
         device=options.device,
     )
@@ -278,12 +291,15 @@ def _bench(options: argparse.Namespace) -> None:
     print(bench.report(rates, choose_device(options.device)))
 
 
-def _write_csv(path: Path, result: Evaluation) -> None:
+def _write_csv(path: Path, benchmark: str, result: Evaluation) -> None:
+    """As the objective table of `python -m analysis`."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["method", "recipe", "image", "psnr", "ssim", "seconds"])
+        further = [] if result.vgg54 is None else ["vgg54"]
+        writer.writerow(["benchmark", "source", "method", "psnr", "ssim", "seconds", *further])
         for score in result.scores:
-            writer.writerow([result.method, result.recipe, score.name, score.psnr, score.ssim, f"{score.seconds:.4f}"])
+            row = [benchmark, score.name, result.method, score.psnr, score.ssim, f"{score.seconds:.4f}"]
+            writer.writerow([*row, score.vgg54] if further else row)
 
 
 def _bar(label: str) -> srcore.methods.Progress | None:

@@ -26,12 +26,13 @@ class Source(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A method's score on one picture, with the seconds that making it took."""
+    """A method's score on one picture, with the seconds that making it took; `vgg54` if it was asked for."""
 
     name: str
     psnr: float
     ssim: float
     seconds: float
+    vgg54: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,27 @@ class Evaluation:
         """The mean of the pictures' scores; PSNR is inf as soon as one is."""
         return Measurement(fmean(s.psnr for s in self.scores), fmean(s.ssim for s in self.scores))
 
+    @property
+    def vgg54(self) -> float | None:
+        """The mean distance in VGG-19's phi_5,4 (srcore.perceptual), if it was measured."""
+        distances = [score.vgg54 for score in self.scores if score.vgg54 is not None]
+        return fmean(distances) if distances else None
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON, which has no infinity: the PSNR of equal pictures is None."""
         mean = self.mean
         per_image = [s._asdict() | {"psnr": _finite(s.psnr)} for s in self.scores]
+        if self.vgg54 is None:
+            for row in per_image:
+                del row["vgg54"]
+        distance = {} if self.vgg54 is None else {"vgg54": self.vgg54}
         return {
             "method": self.method,
             "recipe": self.recipe,
             "images": len(self.scores),
             "psnr": _finite(mean.psnr),
             "ssim": mean.ssim,
+            **distance,
             "per_image": per_image,
         }
 
@@ -102,11 +114,13 @@ def evaluate(
     recipe: Recipe = "paper",
     results: Path | None = None,
     device: str = "auto",
+    distance: Callable[[Pixels, Pixels], float] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score a method on a benchmark folder; or, with `results`, a folder of somebody's result images called `method`.
 
-    `progress` is called with the pictures done and their number. Raises ImageError, UnknownMethod, MethodUnavailable.
+    `distance` of HR and result is the score vgg54 (perceptual.FeatureDistance). `progress` is called with the pictures
+    done and their number. Raises ImageError, UnknownMethod, MethodUnavailable.
     """
     sources = find_sources(folder)
     is_reference = results is None and get_method(method).kind == "reference"
@@ -124,7 +138,8 @@ def evaluate(
             sr = _result_of(results, source.name, hr)
         else:
             sr, seconds, _ = run(lr, method, device=device)
-        scores.append(Score(source.name, *measure(hr, sr, recipe=recipe), seconds))
+        further = distance(hr, sr) if distance else None
+        scores.append(Score(source.name, *measure(hr, sr, recipe=recipe), seconds, further))
     return Evaluation(method, recipe, scores)
 
 

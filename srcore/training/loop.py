@@ -42,7 +42,7 @@ class Options:
     out: Path
     updates: int | None = None  # the plan; default: the recipe's
     minutes: float | None = None  # of this leg
-    resume: bool = False
+    resume: bool = False  # go on with the run in `out` if there is one, else begin it
     device: str = "auto"
     seed: int = 0
     batch: int | None = None
@@ -160,7 +160,7 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
             raise TrainingError(f"{path} is the state of a run; go on with --resume, or name another --out")
         return None
     if not path.exists():
-        raise TrainingError(f"{path} is not there: nothing to resume; leave out --resume to begin")
+        return None
     saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     rates = [list(piece) for piece in _rates(recipe, options, None)] if options.rates else None
     asked_for = {"recipe": recipe.name, "plan": options.updates, "batch": options.batch, "rates": rates}

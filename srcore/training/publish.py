@@ -15,6 +15,7 @@ from srcore.methods.neural import upscale_with
 from srcore.metrics import measure
 from srcore.networks import build
 from srcore.networks.foreign import ForeignNetwork
+from srcore.perceptual import FeatureDistance
 from srcore.registry import METHODS, Method, MethodNameError, Registry, register_foreign
 from srcore.training.loop import GENERATOR, STATE, TrainingError
 
@@ -25,14 +26,15 @@ def publish(
     *,
     data: str,
     licence: str,
+    vgg: Path | None = None,
     unfinished: bool = False,
     device: str = "auto",
 ) -> Path:
     """Measure a run's generator and put it into the weights folder as its method; the new file.
 
     The manifest says the recipe, `data` and `licence` (words for a reader), updates, date, hardware, and PSNR and SSIM
-    (recipe `paper`) on each benchmark folder. Raises TrainingError for a folder that is no run, or is not finished
-    unless `unfinished` is allowed.
+    (recipe `paper`) on each benchmark folder; with the file `vgg` also the distance in its phi_5,4. Raises
+    TrainingError for a folder that is no run, or is not finished unless `unfinished` is allowed.
     """
     if not (run / STATE).is_file():
         raise TrainingError(f"{run} is no folder of a run: {STATE} is not in it")
@@ -45,6 +47,7 @@ def publish(
     network = build(state["recipe"])
     network.load_state_dict(weights.read_state(run / GENERATOR))
     engine = Engine(network, device=device)
+    distance = FeatureDistance(vgg, device=device) if vgg else None
     facts = {
         "recipe": state["recipe"],
         "data": data,
@@ -56,7 +59,7 @@ def publish(
         "seed": state["seed"],
         "date": datetime.now(UTC).date().isoformat(),
         "hardware": state["hardware"],
-        "scores": {folder.name: _scores(engine, folder) for folder in benchmarks},
+        "scores": {folder.resolve().name: _scores(engine, folder, distance) for folder in benchmarks},
         "licence": licence,
     }
     return weights.publish(state["recipe"], network.state_dict(), facts)
@@ -81,7 +84,9 @@ def add_foreign(name: str, file: Path, *, display_name: str | None = None, citat
     return architecture
 
 
-def _scores(engine: Engine, folder: Path) -> dict[str, float]:
+def _scores(engine: Engine, folder: Path, distance: FeatureDistance | None) -> dict[str, float]:
     pairs = [load_source(source) for source in find_sources(folder)]
-    scores = [measure(hr, upscale_with(engine, lr)) for hr, lr in pairs]
-    return {"psnr": round(fmean(s.psnr for s in scores), 4), "ssim": round(fmean(s.ssim for s in scores), 5)}
+    results = [(hr, upscale_with(engine, lr)) for hr, lr in pairs]
+    scores = [measure(hr, sr) for hr, sr in results]
+    means = {"psnr": round(fmean(s.psnr for s in scores), 4), "ssim": round(fmean(s.ssim for s in scores), 5)}
+    return means | ({"vgg54": round(fmean(distance(*result) for result in results), 5)} if distance else {})

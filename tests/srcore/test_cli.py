@@ -61,6 +61,8 @@ def test_evaluate_as_json_holds_means_and_each_picture(shared, capsys, tmp_path)
     assert np.mean([row["psnr"] for row in result["per_image"]]) == pytest.approx(result["psnr"])
     rows = list(csv.DictReader((tmp_path / "x.csv").read_text().splitlines()))
     assert [float(row["psnr"]) for row in rows] == [row["psnr"] for row in result["per_image"]]
+    assert {(row["benchmark"], row["method"]) for row in rows} == {("Set5", "bicubic")}
+    assert [row["source"] for row in rows] == ["img_001", "img_002", "img_003", "img_004", "img_005"]
 
 
 @pytest.mark.parametrize(
