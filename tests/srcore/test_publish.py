@@ -11,6 +11,7 @@ from srcore import METHODS, SrcoreError, evaluate, is_available, run, upscale, w
 from srcore.__main__ import main
 from srcore.networks.foreign import ForeignNetwork
 from srcore.networks.vgg import torchvision
+from srcore.training.recipes import RECIPES
 from srcore.weights import WeightsError
 
 torchvision()  # spandrel imports it, also where that needs help
@@ -64,6 +65,27 @@ def test_a_trained_network_becomes_its_method(weights_folder, photos, tmp_path, 
     assert (entry["data"], entry["licence"], entry["hardware"]) == ("three pictures of noise", "CC0-1.0", "cpu")
     score = evaluate(photos, "espcn", device="cpu").mean
     assert entry["scores"] == {"photos": {"psnr": round(score.psnr, 4), "ssim": round(score.ssim, 5)}}
+
+
+def test_every_network_comes_from_nothing_into_the_manifest_in_legs(weights_folder, shared, tmp_path, capsys):
+    """The jobs of srcore/weights/README.md, small: each is one command that is repeated until it says it is done."""
+    for folder, side in (("photos", 128), ("bench", 32)):
+        (tmp_path / folder).mkdir()
+        for index in range(2):
+            pixels = np.random.default_rng(index).integers(0, 256, (side, side, 3), dtype=np.uint8)
+            write_image(tmp_path / folder / f"{index}.png", pixels)
+    vgg = ["--vgg", str(shared / "weights" / "vgg19_features_fp16.safetensors"), "--device", "cpu"]
+    leg = ["--data", str(tmp_path / "photos"), "--updates", "2", "--batch", "2", "--minutes", "1e-9", "--resume", *vgg]
+    facts = ["--benchmarks", str(tmp_path / "bench"), "--data", "noise", "--licence", "CC0-1.0", *vgg]
+    for recipe in sorted(RECIPES, key=lambda name: RECIPES[name].start is not None):  # those that start anew first
+        run = tmp_path / "runs" / recipe
+        for said in ("at update 1 of 2", "is done"):
+            assert main(["train", recipe, "--out", str(run), *leg]) == 0
+            assert said in capsys.readouterr().out
+        assert main(["publish", str(run), *facts]) == 0
+        entry = json.loads((weights_folder / "manifest.json").read_text())[recipe]
+        assert entry["scores"]["bench"].keys() == {"psnr", "ssim", "vgg54"}
+        assert is_available(recipe)
 
 
 def test_an_unfinished_run_is_published_only_when_asked(weights_folder, photos, tmp_path, capsys):
