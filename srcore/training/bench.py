@@ -16,7 +16,7 @@ from srcore.inference import choose_device
 from srcore.training.data import Crops
 from srcore.training.photos import find_photos
 from srcore.training.recipes import get_recipe
-from srcore.training.trainer import LR_MARGIN, Speed, Trainer
+from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
 
 _WARM_UP = {"cpu": 1, "cuda": 20}  # updates, compiling and capturing included
 _SECONDS = 3.0  # of measuring each loop, at least
@@ -51,8 +51,9 @@ def measure_training(
 
 
 def matrix_rate(device: torch.device) -> float:
-    """Multiply-accumulates a second of the device's own large matrix product: bfloat16 on a GPU, float32 on a CPU."""
-    size, dtype = (8192, torch.bfloat16) if device.type == "cuda" else (2048, torch.float32)
+    """Multiply-accumulates a second of the device's own large matrix product, in bfloat16 where training uses it."""
+    size = 8192 if device.type == "cuda" else 2048
+    dtype = torch.bfloat16 if has_bfloat16_units(device) else torch.float32
     matrix = torch.randn(size, size, device=device, dtype=dtype)
     best = 0.0
     for _ in range(8):
