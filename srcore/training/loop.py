@@ -25,7 +25,7 @@ from srcore.training.data import Crops
 from srcore.training.parallel import Processes, agree, join_processes
 from srcore.training.photos import find_photos
 from srcore.training.recipes import Rate, Recipe
-from srcore.training.trainer import LR_MARGIN, Speed, Trainer
+from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
 
 STATE, LOG, GENERATOR = "state.pt", "log.jsonl", "generator.safetensors"
 
@@ -67,6 +67,12 @@ class Run:
     processes: Processes
     update: int = 0
     started: float = field(default_factory=monotonic)
+    earlier: float = 0.0  # seconds that the legs before this one took
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all legs so far."""
+        return self.earlier + monotonic() - self.started
 
     @property
     def plan(self) -> int:
@@ -140,7 +146,7 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
     if saved:
         trainer.load(saved)
         crops.resume(saved["crops"])
-        run.update = saved["update"]
+        run.update, run.earlier = saved["update"], saved["seconds"]
     else:
         options.out.mkdir(parents=True, exist_ok=True)
         _save(run)
@@ -214,6 +220,7 @@ def _save(run: Run) -> None:
         "rates": [list(piece) for piece in run.recipe.rates],
         "seed": run.crops.seed,
         "update": run.update,
+        "seconds": run.seconds,
         "crops": run.crops.state(),
         "photographs": run.crops.photographs,
         "hardware": hardware_name(run.trainer.device, run.processes.world),
@@ -226,8 +233,11 @@ def _save(run: Run) -> None:
 
 
 def hardware_name(device: torch.device, count: int = 1) -> str:
-    """Such as "1 x NVIDIA H200" or "cpu"."""
-    return f"{count} x {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "cpu"
+    """Such as "1 x NVIDIA H200" or "1 x CPU, threads: 2, AVX512, AMX"."""
+    if device.type == "cuda":
+        return f"{count} x {torch.cuda.get_device_name(device)}"
+    units = ", AMX" if has_bfloat16_units(device) else ""
+    return f"{count} x CPU, threads: {torch.get_num_threads()}, {torch.backends.cpu.get_cpu_capability()}{units}"
 
 
 class _Records:

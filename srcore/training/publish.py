@@ -58,6 +58,7 @@ def publish(
         "rates": state["rates"],
         "seed": state["seed"],
         "date": datetime.now(UTC).date().isoformat(),
+        "hours": round(state["seconds"] / 3600, 2),
         "hardware": state["hardware"],
         "scores": {folder.resolve().name: _scores(engine, folder, distance) for folder in benchmarks},
         "licence": licence,

@@ -187,6 +187,11 @@ def test_minutes_end_a_leg_that_says_where_it_is(photos, tmp_path):
     assert run.update == 1
     saved = torch.load(tmp_path / "state.pt", weights_only=True)
     assert (saved["update"], saved["plan"]) == (1, 1000)
+    assert 0 < saved["seconds"] <= run.seconds
+    assert (
+        train(small("espcn"), options_for(photos, tmp_path, minutes=1e-9, updates=1000, resume=True)).seconds
+        > saved["seconds"]
+    )
 
 
 @pytest.mark.parametrize(
