@@ -14,6 +14,7 @@ from torch import nn
 from srcore.images import write_image
 from srcore.inference import choose_device
 from srcore.training.data import Crops
+from srcore.training.memory import keep_freed_memory
 from srcore.training.photos import find_photos
 from srcore.training.recipes import get_recipe
 from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
@@ -37,6 +38,8 @@ def measure_training(
 ) -> list[Rate]:
     """Time the recipes on noise. On a CPU the batch is 2 by default, elsewhere the recipe's."""
     chosen = choose_device(device)
+    if chosen.type == "cpu":
+        keep_freed_memory()  # also for the plain loop: it is one setting of the whole process
     rates = []
     with TemporaryDirectory() as folder:
         generator = np.random.default_rng(0)

@@ -22,6 +22,7 @@ from srcore.metrics import measure
 from srcore.networks import build
 from srcore.networks.generator import Generator
 from srcore.training.data import Crops
+from srcore.training.memory import keep_freed_memory
 from srcore.training.parallel import Processes, agree, join_processes
 from srcore.training.photos import find_photos
 from srcore.training.recipes import Rate, Recipe
@@ -68,6 +69,7 @@ class Run:
     update: int = 0
     started: float = field(default_factory=monotonic)
     earlier: float = 0.0  # seconds that the legs before this one took
+    start: str = ""  # the weights it began with, by name and sha256
 
     @property
     def seconds(self) -> float:
@@ -113,6 +115,8 @@ def train(recipe: Recipe, options: Options, *, watch: Callable[[Run], None] | No
 
 def _prepare(recipe: Recipe, options: Options) -> Run:
     device = choose_device(options.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     processes = join_processes(device)
     if device.type == "cuda":
         device = torch.device("cuda", processes.local_rank)
@@ -146,8 +150,9 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
     if saved:
         trainer.load(saved)
         crops.resume(saved["crops"])
-        run.update, run.earlier = saved["update"], saved["seconds"]
+        run.update, run.earlier, run.start = saved["update"], saved["seconds"], saved["start"]
     else:
+        run.start = _start(recipe, options)
         options.out.mkdir(parents=True, exist_ok=True)
         _save(run)
     return run
@@ -195,6 +200,13 @@ def _beginning(recipe: Recipe, options: Options) -> Generator | None:
     return network
 
 
+def _start(recipe: Recipe, options: Options) -> str:
+    if options.start:
+        status = options.start.stat()
+        return f"{options.start.name}, {weights.file_sha256(options.start, status.st_size, status.st_mtime_ns)}"
+    return f"{recipe.start}, {weights.sha256_of(recipe.start)}" if recipe.start else "random"
+
+
 def _refuse_nan(run: Run) -> None:
     first_bad = int(run.trainer.first_bad)
     if agree(first_bad < run.update, run.trainer.device):
@@ -221,6 +233,7 @@ def _save(run: Run) -> None:
         "seed": run.crops.seed,
         "update": run.update,
         "seconds": run.seconds,
+        "start": run.start,
         "crops": run.crops.state(),
         "photographs": run.crops.photographs,
         "hardware": hardware_name(run.trainer.device, run.processes.world),
