@@ -50,8 +50,8 @@ class NotebookFigure(Figure):
 def svg(figure: Figure) -> bytes:
     """The figure as SVG, without a date."""
     buffer = io.BytesIO()
+    _lay_out(figure)
     figure.savefig(buffer, format="svg", metadata={"Date": None})
-    figure.set_layout_engine("none")  # laid out once: saving again as PNG need not measure every label anew
     return buffer.getvalue()
 
 
@@ -59,8 +59,17 @@ def svg(figure: Figure) -> bytes:
 def png(figure: Figure) -> bytes:
     """The figure as PNG at 144 dots an inch."""
     buffer = io.BytesIO()
+    _lay_out(figure)
     figure.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay the figure out, once: with a layout engine each saving measures every label and draws everything twice."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def _figure(width: float, height: float, columns: int = 1, *, share: bool = False) -> tuple[Figure, list[Axes]]:
