@@ -27,7 +27,8 @@ _CAPTIONS = {
     "score_distributions": "Distribution of the scores, the mean as a red diamond (figure 5 of the paper).",
     "mos": "Mean opinion scores with 95 % intervals, cut at the ends of the scale.",
     "ranks": "Average rank of each method within one rater and image, 1 = best, ties averaged.",
-    "mos_psnr": "MOS against mean PSNR; the reference has none.",
+    "mos_psnr": "MOS against mean PSNR (the reference has none); the names are in the order of the MOS.",
+    "mos_ssim": "MOS against mean SSIM; the names are in the order of the MOS.",
     "raters": "Bias and inconsistency of the raters with 95 % limits (ITU-T P.910 Annex E).",
     "screening": "The raters on the correlation and BT.500 screens; a filled square is rejected by some screen.",
 }
@@ -155,8 +156,9 @@ def _page_layout(wide: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]
     """A table in the paper's layout; more methods than fit side by side go down the page."""
     methods = [paper.title(str(name)) for name in wide.columns[2:]]
     if len(methods) <= tables.WIDEST:
-        return ["benchmark", "measure", *methods], [tuple(row) for row in wide.itertuples(index=False)]
-    heads = [f"{benchmark} {measure}" for benchmark, measure in wide.iloc[:, :2].to_numpy()]
+        rows = wide.assign(measure=wide["measure"].str.upper())
+        return ["benchmark", "measure", *methods], [tuple(row) for row in rows.itertuples(index=False)]
+    heads = [f"{benchmark} {measure.upper()}" for benchmark, measure in wide.iloc[:, :2].to_numpy()]
     return ["method", *heads], [tuple(row) for row in zip(methods, *wide.iloc[:, 2:].to_numpy(), strict=True)]
 
 

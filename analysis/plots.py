@@ -155,7 +155,7 @@ def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None) -> Fig
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     if len(names) > 1:
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, frameon=False)  # above: it can hide no method
     return figure
 
 
@@ -179,7 +179,10 @@ def average_ranks(ranks: pd.DataFrame) -> Figure | None:
             )
         axes.set_yticks(y, [paper.title(method) for method in part["method"]])
         axes.set(
-            title=benchmark, xlabel="average rank (1 = best)", xlim=(0.8, len(part) + 0.6), ylim=(len(part) - 0.4, -0.6)
+            title=benchmark,
+            xlabel="average rank (1 = best)",
+            xlim=(0.8, 1.15 * len(part) + 0.8),  # room for the number beside the last point
+            ylim=(len(part) - 0.4, -0.6),
         )
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return figure
@@ -220,6 +223,8 @@ def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) ->
         axes.plot([x[index], edge - 0.02 * np.ptp(x)], [y[index], level], color="#aaaaaa", linewidth=0.6, zorder=1)
         axes.annotate(paper.title(names[index]), (edge, level), va="center", fontsize=7.5)
     axes.set_xlim(x.min() - 0.08 * np.ptp(x), edge + 0.5 * np.ptp(x))
+    ticks = MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(*axes.get_xlim())
+    axes.set_xticks(ticks[(ticks >= axes.get_xlim()[0]) & (ticks <= edge)])  # below the names there is no value
 
 
 @mpl.rc_context(_RC)
