@@ -222,9 +222,10 @@ def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) ->
     for index, level in zip(order, levels, strict=True):
         axes.plot([x[index], edge - 0.02 * np.ptp(x)], [y[index], level], color="#aaaaaa", linewidth=0.6, zorder=1)
         axes.annotate(paper.title(names[index]), (edge, level), va="center", fontsize=7.5)
-    axes.set_xlim(x.min() - 0.08 * np.ptp(x), edge + 0.5 * np.ptp(x))
-    ticks = MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(*axes.get_xlim())
-    axes.set_xticks(ticks[(ticks >= axes.get_xlim()[0]) & (ticks <= edge)])  # below the names there is no value
+    left, right = x.min() - 0.08 * np.ptp(x), edge + 0.5 * np.ptp(x)
+    axes.set_xlim(left, right)
+    ticks = np.asarray(MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(left, right))
+    axes.set_xticks(ticks[(ticks >= left) & (ticks <= edge)])  # below the names there is no value
 
 
 @mpl.rc_context(_RC)
