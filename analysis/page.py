@@ -90,14 +90,15 @@ def paper_tables(results: Results) -> dict[str, tuple[pd.DataFrame, str]]:
     """table_1 and table_2 in the paper's layout, each as (texts of the cells, LaTeX)."""
     objective = results.tables.get("objective")
     reference = results.options.reference
+    said = " Simulated ratings." if results.simulated else ""  # a table or figure is soon on its own in another text
     long = tables.measures(results.tables["mos"], objective, results.tables["asterisks"], reference=reference)
     found = {}
     losses = tables.table_1(long)
     if losses is not None:
-        caption = "Losses. * MOS significantly higher (p < 0.05) than with the other losses of the family."
+        caption = "Losses. * MOS significantly higher (p < 0.05) than with the other losses of the family." + said
         found["table_1"] = (losses, tables.latex(losses, long, caption=caption))
     compared = tables.table_2(long)
-    found["table_2"] = (compared, tables.latex(compared, long, caption="Methods compared; the best is bold."))
+    found["table_2"] = (compared, tables.latex(compared, long, caption="Methods compared; the best is bold." + said))
     return found
 
 
@@ -115,7 +116,11 @@ def figures(results: Results) -> dict[str, Figure]:
         means = tables.objective_means(found["objective"])
         for metric in metric_columns(found["objective"]):
             drawn[f"mos_{metric}"] = plots.mos_against(found["mos"], means, metric=metric)
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+    made = {name: figure for name, figure in drawn.items() if figure is not None}
+    if results.simulated:
+        for figure in made.values():
+            plots.head(figure, "Simulated ratings")
+    return made
 
 
 def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images: dict[str, bytes]) -> str:

@@ -64,6 +64,12 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+@mpl.rc_context(_RC)
+def head(figure: Figure, text: str) -> None:
+    """A line above everything in the figure; before it is saved, as the layout makes room for it."""
+    figure.suptitle(text, fontsize=9, color=RED)
+
+
 def _lay_out(figure: Figure) -> None:
     """Lay the figure out, once: with a layout engine each saving measures every label and draws everything twice."""
     engine = figure.get_layout_engine()
