@@ -113,18 +113,23 @@ def _alternate(sums: _Sums) -> Solution:
     n = weight.sum(axis=1)
     means = total.sum(axis=1) / n
     centred = total - weight * means[:, None]
-    # With everything rated equally often one row and one column of the weights stand for all, and broadcast.
-    shared = bool((weight == weight[0, 0]).all())
-    share, column = (weight[:1] / n[0], weight[:, :1]) if shared else (weight / n[:, None], weight)
+    share, column = weight / n[:, None], weight[:, 0]
+    equal = bool((weight == weight[0, 0]).all())  # all rated by all, equally often
     constant, cross = square.sum(axis=1) / n - means**2 + TOLERANCE, 2 * centred / n[:, None]
     floor = np.full(len(n), TOLERANCE)
     before = psi = total.sum(axis=0) / weight.sum(axis=0)
     variance, step2, iterations = floor, np.inf, 0
     while step2 >= TOLERANCE**2 and iterations < MAX_ITERATIONS:
-        expected = share.dot(psi)
-        variance = np.maximum(constant - cross.dot(psi) + share.dot(psi * psi) - expected * expected, floor)
-        pull = np.reciprocal(variance)
-        before, psi = psi, (pull.dot(centred) + (pull * expected).dot(column)) / pull.dot(column)
+        variance = constant - cross.dot(psi)
+        if equal:  # psi keeps its mean of 0, which is `expected` of every rater
+            variance = np.maximum(variance + psi.dot(psi) / len(psi), floor)
+            pull = np.reciprocal(variance)
+            before, psi = psi, pull.dot(centred) / pull.dot(column)
+        else:
+            expected = share.dot(psi)
+            variance = np.maximum(variance + share.dot(psi * psi) - expected * expected, floor)
+            pull = np.reciprocal(variance)
+            before, psi = psi, (pull.dot(centred) + (pull * expected).dot(weight)) / pull.dot(weight)
         moved = psi - before
         step2, iterations = float(moved.dot(moved)), iterations + 1
     residual = _residual_sd(sums, before, means - share.dot(before))
