@@ -2,7 +2,7 @@
 
 import logging
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
@@ -13,7 +13,7 @@ from django.db.models import Max
 from studies import design
 from studies.models import Rater, Rating, Report, Session, Study, StudyEvent, Trial
 from studies.selection import ANCHOR_SCORES, Role, slots
-from studies.statements import OwnTrial, ShownTrial, claim, own_trial, shown_trials, store_rating
+from studies.statements import OwnTrial, ShownTrial, own_trial, shown_trials, store_rating
 
 logger = logging.getLogger(__name__)
 
@@ -181,12 +181,11 @@ def record_rating(*, rater_token: str, token: str, score: int, display: DisplayF
     trial = _own_trial(rater_token=rater_token, token=token)
     if trial.phase != Trial.Phase.RATED:
         raise TrialNotDue("The examples are not rated.")
-    stored = _store(trial, score=score, display=display, now=now)
-    next_position = trial.position + 1
+    next_position, calibration = trial.position + 1, trial.calibration_trials
+    stored = store_rating(trial, {"trial_id": trial.pk, "score": score, "rated_at": now, **vars(display)})
     if not stored:
         _refuse_unless_repeated(trial, score=score)
         next_position = Session.objects.values_list("next_position", flat=True).get(pk=trial.session)
-    calibration = trial.calibration_trials
     return Receipt(
         progress=Progress(rated=next_position - 1 - calibration, total=trial.trials_total - calibration),
         upcoming=_window(trial.session, next_position=next_position, calibration_trials=calibration),
@@ -333,15 +332,6 @@ def _window(session: int, *, next_position: int, calibration_trials: int) -> lis
     if next_position <= calibration_trials:
         return []
     return shown_trials(session=session, start=next_position, stop=next_position + WINDOW)
-
-
-def _store(trial: OwnTrial, *, score: int, display: DisplayFacts, now: datetime) -> bool:
-    """Move the session on from this trial and store its rating, both or neither; False if the trial is not due."""
-    with transaction.atomic():
-        claimed = claim(trial, now=now)
-        if claimed:
-            store_rating({"trial_id": trial.pk, "score": score, "rated_at": now, **asdict(display)})
-    return claimed
 
 
 def _refuse_unless_repeated(trial: OwnTrial, *, score: int) -> None:

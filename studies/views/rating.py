@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from studies import sessions
 from studies.models import Rater, Session
 from studies.statements import ShownTrial
-from studies.views.rating_forms import RatingForm
+from studies.views.rating_forms import InvalidRating, read_rating
 
 COOKIE = "rater"
 COOKIE_SECONDS = 366 * 24 * 3600
@@ -124,15 +124,12 @@ def upcoming(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @for_scripts
 def rate(request: HttpRequest, token: str) -> HttpResponseBase:
-    form = RatingForm(request.POST)
-    if not form.is_valid():
-        return JsonResponse({"errors": form.errors}, status=422)
+    try:
+        score, display = read_rating(request.POST)
+    except InvalidRating as invalid:
+        return JsonResponse({"errors": invalid.errors}, status=422)
     receipt = sessions.record_rating(
-        rater_token=rater_token(request),
-        token=token,
-        score=form.cleaned_data["score"],
-        display=form.display(),
-        now=timezone.now(),
+        rater_token=rater_token(request), token=token, score=score, display=display, now=timezone.now()
     )
     return JsonResponse(standing(receipt.progress, receipt.upcoming))
 
@@ -200,7 +197,7 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
         data["largest"] = sessions.largest_image(rater.study)
     session = sessions.session_of(rater)
     if session and stage == "calibration":
-        data["examples"] = [trial_data(trial) for trial in sessions.calibration_trials(session)]
+        data["examples"] = trials_data(sessions.calibration_trials(session))
     if session and stage == "rating":
         data["standing"] = standing_of(session)
         data["upcoming"] = f"{reverse('upcoming')}?who={outbox_key(rater)}"
@@ -215,14 +212,20 @@ def standing_of(session: Session) -> dict[str, Any]:
 
 def standing(progress: sessions.Progress, upcoming: Iterable[ShownTrial]) -> dict[str, Any]:
     """How far the rater is, and the few trials that come next."""
-    return {"rated": progress.rated, "total": progress.total, "upcoming": [trial_data(trial) for trial in upcoming]}
+    return {"rated": progress.rated, "total": progress.total, "upcoming": trials_data(upcoming)}
 
 
-def trial_data(trial: ShownTrial) -> dict[str, Any]:
-    """What a rater's browser may know of a trial, and nothing else."""
+def trials_data(trials: Iterable[ShownTrial]) -> list[dict[str, Any]]:
+    """What a rater's browser may know of these trials, and nothing else."""
+    # Reversed once, not for each: 0.02 ms every time.
+    address = reverse("image", args=["TOKEN"])
+    return [trial_data(trial, url=address.replace("TOKEN", trial.token)) for trial in trials]
+
+
+def trial_data(trial: ShownTrial, *, url: str) -> dict[str, Any]:
     data: dict[str, Any] = {
         "position": trial.position,
-        "url": reverse("image", args=[trial.token]),
+        "url": url,
         "token": trial.token,
         "width": trial.width,
         "height": trial.height,

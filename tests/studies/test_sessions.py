@@ -3,7 +3,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from django.db import connections
+from django.db import IntegrityError, connections
 from django.utils import timezone
 
 from studies import sessions, setup
@@ -294,6 +294,15 @@ def test_the_same_rating_many_times_at_once_is_one_row(rater, session):
     outcomes = at_once(*[lambda: rate(rater, trial, score=4)] * 6)
     assert sorted(outcome.repeated for outcome in outcomes) == [False] + [True] * 5
     assert Rating.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rating_that_the_database_refuses_does_not_move_the_session(rater, session):
+    trial = due(session)
+    with pytest.raises(IntegrityError):
+        rate(rater, trial, score=9)
+    assert due(session) == trial
+    assert rate(rater, trial).repeated is False
 
 
 @pytest.mark.django_db(transaction=True)
