@@ -141,7 +141,7 @@ def _simulate_paper(given: argparse.Namespace) -> None:
         print(f"\n{name}\n{table.round(3).to_string(index=False)}")
         if given.out:
             given.out.mkdir(parents=True, exist_ok=True)
-            table.to_csv(given.out / f"{name}.csv", index=False)
+            table.assign(simulated=True).to_csv(given.out / f"{name}.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ _CAPTIONS = {
     "score_distributions": "Distribution of the scores, the mean as a red diamond (figure 5 of the paper).",
     "mos": "Mean opinion scores with 95 % intervals, cut at the ends of the scale.",
     "ranks": "Average rank of each method within one rater and image, 1 = best, ties averaged.",
-    "mos_psnr": "MOS against mean PSNR; the reference has none.",
+    "mos_psnr": "MOS against mean PSNR (the reference has none); the names are in the order of the MOS.",
+    "mos_ssim": "MOS against mean SSIM; the names are in the order of the MOS.",
     "raters": "Bias and inconsistency of the raters with 95 % limits (ITU-T P.910 Annex E).",
     "screening": "The raters on the correlation and BT.500 screens; a filled square is rejected by some screen.",
 }
@@ -89,14 +90,15 @@ def paper_tables(results: Results) -> dict[str, tuple[pd.DataFrame, str]]:
     """table_1 and table_2 in the paper's layout, each as (texts of the cells, LaTeX)."""
     objective = results.tables.get("objective")
     reference = results.options.reference
+    said = " Simulated ratings." if results.simulated else ""  # a table or figure is soon on its own in another text
     long = tables.measures(results.tables["mos"], objective, results.tables["asterisks"], reference=reference)
     found = {}
     losses = tables.table_1(long)
     if losses is not None:
-        caption = "Losses. * MOS significantly higher (p < 0.05) than with the other losses of the family."
+        caption = "Losses. * MOS significantly higher (p < 0.05) than with the other losses of the family." + said
         found["table_1"] = (losses, tables.latex(losses, long, caption=caption))
     compared = tables.table_2(long)
-    found["table_2"] = (compared, tables.latex(compared, long, caption="Methods compared; the best is bold."))
+    found["table_2"] = (compared, tables.latex(compared, long, caption="Methods compared; the best is bold." + said))
     return found
 
 
@@ -114,7 +116,11 @@ def figures(results: Results) -> dict[str, Figure]:
         means = tables.objective_means(found["objective"])
         for metric in metric_columns(found["objective"]):
             drawn[f"mos_{metric}"] = plots.mos_against(found["mos"], means, metric=metric)
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+    made = {name: figure for name, figure in drawn.items() if figure is not None}
+    if results.simulated:
+        for figure in made.values():
+            plots.head(figure, "Simulated ratings")
+    return made
 
 
 def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images: dict[str, bytes]) -> str:
@@ -155,8 +161,9 @@ def _page_layout(wide: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]
     """A table in the paper's layout; more methods than fit side by side go down the page."""
     methods = [paper.title(str(name)) for name in wide.columns[2:]]
     if len(methods) <= tables.WIDEST:
-        return ["benchmark", "measure", *methods], [tuple(row) for row in wide.itertuples(index=False)]
-    heads = [f"{benchmark} {measure}" for benchmark, measure in wide.iloc[:, :2].to_numpy()]
+        rows = wide.assign(measure=wide["measure"].str.upper())
+        return ["benchmark", "measure", *methods], [tuple(row) for row in rows.itertuples(index=False)]
+    heads = [f"{benchmark} {measure.upper()}" for benchmark, measure in wide.iloc[:, :2].to_numpy()]
     return ["method", *heads], [tuple(row) for row in zip(methods, *wide.iloc[:, 2:].to_numpy(), strict=True)]
 
 

@@ -50,8 +50,8 @@ class NotebookFigure(Figure):
 def svg(figure: Figure) -> bytes:
     """The figure as SVG, without a date."""
     buffer = io.BytesIO()
+    _lay_out(figure)
     figure.savefig(buffer, format="svg", metadata={"Date": None})
-    figure.set_layout_engine("none")  # laid out once: saving again as PNG need not measure every label anew
     return buffer.getvalue()
 
 
@@ -59,8 +59,23 @@ def svg(figure: Figure) -> bytes:
 def png(figure: Figure) -> bytes:
     """The figure as PNG at 144 dots an inch."""
     buffer = io.BytesIO()
+    _lay_out(figure)
     figure.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
     return buffer.getvalue()
+
+
+@mpl.rc_context(_RC)
+def head(figure: Figure, text: str) -> None:
+    """A line above everything in the figure; before it is saved, as the layout makes room for it."""
+    figure.suptitle(text, fontsize=9, color=RED)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay the figure out, once: with a layout engine each saving measures every label and draws everything twice."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def _figure(width: float, height: float, columns: int = 1, *, share: bool = False) -> tuple[Figure, list[Axes]]:
@@ -146,7 +161,7 @@ def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None) -> Fig
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     if len(names) > 1:
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, frameon=False)  # above: it can hide no method
     return figure
 
 
@@ -170,7 +185,10 @@ def average_ranks(ranks: pd.DataFrame) -> Figure | None:
             )
         axes.set_yticks(y, [paper.title(method) for method in part["method"]])
         axes.set(
-            title=benchmark, xlabel="average rank (1 = best)", xlim=(0.8, len(part) + 0.6), ylim=(len(part) - 0.4, -0.6)
+            title=benchmark,
+            xlabel="average rank (1 = best)",
+            xlim=(0.8, 1.15 * len(part) + 0.8),  # room for the number beside the last point
+            ylim=(len(part) - 0.4, -0.6),
         )
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return figure
@@ -210,7 +228,10 @@ def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) ->
     for index, level in zip(order, levels, strict=True):
         axes.plot([x[index], edge - 0.02 * np.ptp(x)], [y[index], level], color="#aaaaaa", linewidth=0.6, zorder=1)
         axes.annotate(paper.title(names[index]), (edge, level), va="center", fontsize=7.5)
-    axes.set_xlim(x.min() - 0.08 * np.ptp(x), edge + 0.5 * np.ptp(x))
+    left, right = x.min() - 0.08 * np.ptp(x), edge + 0.5 * np.ptp(x)
+    axes.set_xlim(left, right)
+    ticks = np.asarray(MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(left, right))
+    axes.set_xticks(ticks[(ticks >= left) & (ticks <= edge)])  # below the names there is no value
 
 
 @mpl.rc_context(_RC)

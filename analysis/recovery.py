@@ -106,36 +106,36 @@ def _sums(rater: np.ndarray, stimulus: np.ndarray, score: np.ndarray, shape: tup
 def _alternate(sums: _Sums) -> Solution:
     """Alternate between inconsistency, psi and bias until psi moves by less than TOLERANCE.
 
-    As a bias is the rater's mean residual, the residuals of a rater have mean 0 and sum of squares
-    sum u^2 - 2 sum u psi + sum psi^2 - n bias^2: all sums are two matrix products an iteration.
+    A rater's bias is the mean score less `expected`, the mean psi of what was rated. On scores less the rater's mean
+    it drops out of the sums of squares: sum e^2 = sum c^2 - 2 sum c psi + sum psi^2 - n expected^2.
     """
     weight, total, square, centre = sums
     n = weight.sum(axis=1)
-    raters, stimuli = weight.shape
-    means, squares = total.sum(axis=1) / n, square.sum(axis=1) / n
-    by_stimulus, by_rater = np.hstack([weight, total]), np.vstack([weight, 2 * total]) / np.r_[n, n][:, None]
-    powers, pull = np.empty((stimuli, 2)), np.empty((2, raters))
-    psi = total.sum(axis=0) / weight.sum(axis=0)
-    step2, iterations = np.inf, 0
-    before = bias = variance = n
-    while True:
-        powers[:, 0] = psi
-        np.multiply(psi, psi, out=powers[:, 1])
-        products = by_rater @ powers
-        last_bias, bias = bias, means - products[:raters, 0]
-        if step2 < TOLERANCE**2 or iterations >= MAX_ITERATIONS:
-            break
-        variance = squares - products[raters:, 0] + products[:raters, 1] - bias * bias
-        np.maximum(variance, 0, out=variance)
-        np.divide(1, variance + TOLERANCE, out=pull[0])
-        np.multiply(pull[0], bias, out=pull[1])
-        pulled = pull @ by_stimulus
-        before, psi = psi, (pulled[0, stimuli:] - pulled[1, :stimuli]) / pulled[0, :stimuli]
+    means = total.sum(axis=1) / n
+    centred = total - weight * means[:, None]
+    share, column = weight / n[:, None], weight[:, 0]
+    equal = bool((weight == weight[0, 0]).all())  # all rated by all, equally often
+    constant, cross = square.sum(axis=1) / n - means**2 + TOLERANCE, 2 * centred / n[:, None]
+    floor = np.full(len(n), TOLERANCE)
+    before = psi = total.sum(axis=0) / weight.sum(axis=0)
+    variance, step2, iterations = floor, np.inf, 0
+    while step2 >= TOLERANCE**2 and iterations < MAX_ITERATIONS:
+        variance = constant - cross.dot(psi)
+        if equal:  # psi keeps its mean of 0, which is `expected` of every rater
+            variance = np.maximum(variance + psi.dot(psi) / len(psi), floor)
+            pull = np.reciprocal(variance)
+            before, psi = psi, pull.dot(centred) / pull.dot(column)
+        else:
+            expected = share.dot(psi)
+            variance = np.maximum(variance + share.dot(psi * psi) - expected * expected, floor)
+            pull = np.reciprocal(variance)
+            before, psi = psi, (pull.dot(centred) + (pull * expected).dot(weight)) / pull.dot(weight)
         moved = psi - before
-        step2, iterations = float(moved @ moved), iterations + 1
-    residual = _residual_sd(sums, before, last_bias)
-    shift = bias.mean()
-    return Solution(psi + shift + centre, bias - shift, np.sqrt(variance), residual, iterations, float(np.sqrt(step2)))
+        step2, iterations = float(moved.dot(moved)), iterations + 1
+    residual = _residual_sd(sums, before, means - share.dot(before))
+    bias = means - share.dot(psi)
+    shift, inconsistency = bias.mean(), np.sqrt(variance - TOLERANCE)
+    return Solution(psi + shift + centre, bias - shift, inconsistency, residual, iterations, float(np.sqrt(step2)))
 
 
 def _residual_sd(sums: _Sums, psi: np.ndarray, bias: np.ndarray) -> np.ndarray:

@@ -195,8 +195,17 @@ def _is_namelike(column: pd.Series) -> bool:
     return kinds.is_integer_dtype(column) or kinds.is_string_dtype(column)
 
 
+def _is_numberlike(column: pd.Series) -> bool:
+    """Whole and real numbers, and text, whose rows are then read one by one."""
+    kinds = pd.api.types
+    if isinstance(column.dtype, pd.CategoricalDtype) or kinds.is_object_dtype(column) or kinds.is_string_dtype(column):
+        return True
+    real = kinds.is_numeric_dtype(column) and not kinds.is_complex_dtype(column)
+    return real and not kinds.is_bool_dtype(column)
+
+
 def _numbers(column: pd.Series, rule: _Number) -> pd.Series:
-    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+    if not _is_numberlike(column):
         raise RatingsError(f"the column {column.name} has type {column.dtype}; it must be a number")
     number = pd.to_numeric(column, errors="coerce").astype("float64")
     values = number.to_numpy()

@@ -14,9 +14,10 @@ from torch import nn
 from srcore.images import write_image
 from srcore.inference import choose_device
 from srcore.training.data import Crops
+from srcore.training.memory import keep_freed_memory
 from srcore.training.photos import find_photos
 from srcore.training.recipes import get_recipe
-from srcore.training.trainer import LR_MARGIN, Speed, Trainer
+from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
 
 _WARM_UP = {"cpu": 1, "cuda": 20}  # updates, compiling and capturing included
 _SECONDS = 3.0  # of measuring each loop, at least
@@ -37,6 +38,8 @@ def measure_training(
 ) -> list[Rate]:
     """Time the recipes on noise. On a CPU the batch is 2 by default, elsewhere the recipe's."""
     chosen = choose_device(device)
+    if chosen.type == "cpu":
+        keep_freed_memory()  # also for the plain loop: it is one setting of the whole process
     rates = []
     with TemporaryDirectory() as folder:
         generator = np.random.default_rng(0)
@@ -51,8 +54,9 @@ def measure_training(
 
 
 def matrix_rate(device: torch.device) -> float:
-    """Multiply-accumulates a second of the device's own large matrix product: bfloat16 on a GPU, float32 on a CPU."""
-    size, dtype = (8192, torch.bfloat16) if device.type == "cuda" else (2048, torch.float32)
+    """Multiply-accumulates a second of the device's own large matrix product, in bfloat16 where training uses it."""
+    size = 8192 if device.type == "cuda" else 2048
+    dtype = torch.bfloat16 if has_bfloat16_units(device) else torch.float32
     matrix = torch.randn(size, size, device=device, dtype=dtype)
     best = 0.0
     for _ in range(8):

@@ -22,10 +22,11 @@ from srcore.metrics import measure
 from srcore.networks import build
 from srcore.networks.generator import Generator
 from srcore.training.data import Crops
+from srcore.training.memory import keep_freed_memory
 from srcore.training.parallel import Processes, agree, join_processes
 from srcore.training.photos import find_photos
 from srcore.training.recipes import Rate, Recipe
-from srcore.training.trainer import LR_MARGIN, Speed, Trainer
+from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
 
 STATE, LOG, GENERATOR = "state.pt", "log.jsonl", "generator.safetensors"
 
@@ -67,6 +68,13 @@ class Run:
     processes: Processes
     update: int = 0
     started: float = field(default_factory=monotonic)
+    earlier: float = 0.0  # seconds that the legs before this one took
+    start: str = ""  # the weights it began with, by name and sha256
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all legs so far."""
+        return self.earlier + monotonic() - self.started
 
     @property
     def plan(self) -> int:
@@ -107,6 +115,8 @@ def train(recipe: Recipe, options: Options, *, watch: Callable[[Run], None] | No
 
 def _prepare(recipe: Recipe, options: Options) -> Run:
     device = choose_device(options.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     processes = join_processes(device)
     if device.type == "cuda":
         device = torch.device("cuda", processes.local_rank)
@@ -140,8 +150,9 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
     if saved:
         trainer.load(saved)
         crops.resume(saved["crops"])
-        run.update = saved["update"]
+        run.update, run.earlier, run.start = saved["update"], saved["seconds"], saved["start"]
     else:
+        run.start = _start(recipe, options)
         options.out.mkdir(parents=True, exist_ok=True)
         _save(run)
     return run
@@ -189,6 +200,13 @@ def _beginning(recipe: Recipe, options: Options) -> Generator | None:
     return network
 
 
+def _start(recipe: Recipe, options: Options) -> str:
+    if options.start:
+        status = options.start.stat()
+        return f"{options.start.name}, {weights.file_sha256(options.start, status.st_size, status.st_mtime_ns)}"
+    return f"{recipe.start}, {weights.sha256_of(recipe.start)}" if recipe.start else "random"
+
+
 def _refuse_nan(run: Run) -> None:
     first_bad = int(run.trainer.first_bad)
     if agree(first_bad < run.update, run.trainer.device):
@@ -214,6 +232,8 @@ def _save(run: Run) -> None:
         "rates": [list(piece) for piece in run.recipe.rates],
         "seed": run.crops.seed,
         "update": run.update,
+        "seconds": run.seconds,
+        "start": run.start,
         "crops": run.crops.state(),
         "photographs": run.crops.photographs,
         "hardware": hardware_name(run.trainer.device, run.processes.world),
@@ -226,8 +246,11 @@ def _save(run: Run) -> None:
 
 
 def hardware_name(device: torch.device, count: int = 1) -> str:
-    """Such as "1 x NVIDIA H200" or "cpu"."""
-    return f"{count} x {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "cpu"
+    """Such as "1 x NVIDIA H200" or "1 x CPU, threads: 2, AVX512, AMX"."""
+    if device.type == "cuda":
+        return f"{count} x {torch.cuda.get_device_name(device)}"
+    units = ", AMX" if has_bfloat16_units(device) else ""
+    return f"{count} x CPU, threads: {torch.get_num_threads()}, {torch.backends.cpu.get_cpu_capability()}{units}"
 
 
 class _Records:

@@ -44,6 +44,13 @@ def with_repeats(seed):
     return validate_ratings(pd.concat([panel, again]))
 
 
+def all_twice():
+    """Every rater gave every stimulus two scores, so that all weights are 2."""
+    panel = random_panel(raters=7, sources=5, methods=4, seed=2)
+    again = panel.assign(repeat=1, score=np.clip(panel["score"] + np.resize([0, 1, -1, 0], len(panel)), 1, 5))
+    return validate_ratings(pd.concat([panel, again]))
+
+
 def sureal_array(panel):
     """Stimuli x raters x showings with NaN, sorted as our tables are."""
     stimuli = panel.groupby(STIMULUS).ngroup().to_numpy()
@@ -71,9 +78,8 @@ def run_sureal(solver, panel):
     ("interval", "solver"),
     [("information", SubjectMLEModelProjectionSolver), ("residual", SubjectMLEModelProjectionSolver2)],
 )
-@pytest.mark.parametrize("seed", [0, 1])
-def test_missing_ratings_and_repeats_are_handled_as_sureal_does(interval, solver, seed):
-    panel = with_repeats(seed)
+@pytest.mark.parametrize("panel", [with_repeats(0), with_repeats(1), all_twice()], ids=["holes", "others", "all twice"])
+def test_missing_ratings_and_repeats_are_handled_as_sureal_does(interval, solver, panel):
     ours = recover(panel, interval=interval)
     theirs = run_sureal(solver, panel)
     assert ours.iterations == theirs["num_iter"]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from analysis import example
 from analysis.__main__ import main
-from analysis.page import write_report
+from analysis.page import figures, paper_tables, write_report
 from analysis.report import Options, analyse
 from analysis.report import summary as report_summary
 from analysis.schema import validate_ratings
@@ -65,6 +65,15 @@ def test_the_page_is_one_file_that_fetches_nothing(folder):
 def test_the_report_states_what_the_paper_leaves_unstated(folder):
     text = re.sub(r"<[^>]+>", "", (folder / "one" / "report.html").read_text())
     assert "Unit of a pair: rater x image; zeros: pratt; number of pairs: 40 to 50; raw p and Holm's p" in text
+
+
+def test_tables_and_figures_of_simulated_ratings_say_so_and_others_do_not(folder, nflx):
+    for name in ("table_1", "table_2"):
+        assert "Simulated ratings." in (folder / "one" / "tables" / f"{name}.tex").read_text()
+    simulated, real = analyse(validate_ratings(pd.read_csv(example.RATINGS))), analyse(nflx)
+    assert {figure.get_suptitle() for figure in figures(simulated).values()} == {"Simulated ratings"}
+    assert {figure.get_suptitle() for figure in figures(real).values()} == {""}
+    assert "imulated" not in paper_tables(real)["table_2"][1]
 
 
 def test_the_summary_holds_what_the_functions_compute(summary):
@@ -193,7 +202,9 @@ def test_the_other_commands_print_their_tables(tmp_path, capsys):
     assert main(["simulate-paper", "--panels", "1", "--deviation", "0", "--out", str(tmp_path / "sim")]) == 0
     printed = capsys.readouterr().out
     assert "Simulated: 26 raters" in printed
-    assert len(pd.read_csv(tmp_path / "sim" / "findings.csv")) == 5
+    findings = pd.read_csv(tmp_path / "sim" / "findings.csv")
+    assert len(findings) == 5
+    assert findings["simulated"].all()
 
 
 def test_the_web_process_gets_the_contract_without_figures_and_without_django():

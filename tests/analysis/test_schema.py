@@ -78,6 +78,8 @@ def test_unknown_columns_and_the_row_order_are_kept():
         ({"score": ["1", "good"]}, "row 2: score is 'good'; it must be a number"),
         ({"score": [3, None]}, "row 2: score is 'nan'; it must not be empty"),
         ({"score": [True, False]}, "the column score has type bool"),
+        ({"score": [1 + 0j, 2 + 1j]}, "the column score has type complex128; it must be a number"),
+        ({"response_ms": pd.to_timedelta([1, 2], unit="s")}, "the column response_ms has type timedelta"),
         ({"rater": ["a", None]}, "row 2: rater is 'nan'; it must not be empty"),
         ({"rater": ["a", " "]}, "row 2: rater is ' '; it must not be empty"),
         ({"rater": [1.5, 2.0]}, "row 1: rater is '1.5'; a name must be text or a whole number"),

@@ -62,7 +62,8 @@ def test_a_trained_network_becomes_its_method(weights_folder, photos, tmp_path, 
     assert "is in use as method espcn" in capsys.readouterr().out
     entry = json.loads((weights_folder / "manifest.json").read_text())["espcn"]
     assert (entry["recipe"], entry["updates"], entry["photographs"]) == ("espcn", 3, 3)
-    assert (entry["data"], entry["licence"], entry["hardware"]) == ("three pictures of noise", "CC0-1.0", "cpu")
+    assert (entry["data"], entry["licence"]) == ("three pictures of noise", "CC0-1.0")
+    assert entry["hardware"].startswith("1 x CPU, threads: ")
     score = evaluate(photos, "espcn", device="cpu").mean
     assert entry["scores"] == {"photos": {"psnr": round(score.psnr, 4), "ssim": round(score.ssim, 5)}}
 

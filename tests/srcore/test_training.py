@@ -1,5 +1,6 @@
 """Whole updates and whole runs, small: every recipe learns, legs are bit-identical, NaN stops, processes agree."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -187,6 +188,11 @@ def test_minutes_end_a_leg_that_says_where_it_is(photos, tmp_path):
     assert run.update == 1
     saved = torch.load(tmp_path / "state.pt", weights_only=True)
     assert (saved["update"], saved["plan"]) == (1, 1000)
+    assert 0 < saved["seconds"] <= run.seconds
+    assert (
+        train(small("espcn"), options_for(photos, tmp_path, minutes=1e-9, updates=1000, resume=True)).seconds
+        > saved["seconds"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -243,6 +249,7 @@ def test_the_start_is_taken_from_a_file(photos, tmp_path):
     run = train(get_recipe("srgan-mse"), options_for(photos, tmp_path / "b", updates=1, start=start), watch=None)
     first = torch.load(tmp_path / "b" / "state.pt", weights_only=True)
     assert first["update"] == run.update == 1
+    assert first["start"] == f"generator.safetensors, {hashlib.sha256(start.read_bytes()).hexdigest()}"
     with pytest.raises(TrainingError, match=r"0\.png cannot be read as safetensors"):
         train(get_recipe("srgan-mse"), options_for(photos, tmp_path / "c", start=photos / "0.png"))
     with pytest.raises(TrainingError, match="is of another network than espcn"):
