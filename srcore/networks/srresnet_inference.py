@@ -1,6 +1,7 @@
 """SRResNet as it runs fastest where it is not trained: the same picture with less work and less memory."""
 
 import copy
+from collections.abc import Callable
 from itertools import cycle
 
 import torch
@@ -35,7 +36,7 @@ class SRResNetForInference(Generator):
         self.first_doubling = trained.enlarge[:3]
         self.second_doubling = _in_groups(trained, groups)
         self.radius = trained.radius
-        channels = trained.exit[0].weight.shape[0]
+        channels: int = len(trained.state_dict()["enlarge.4.weight"])
         self.floats_per_lr_pixel = 4 * channels  # of the trunk; the rest goes by in patches
         self._widest = max(1, 4 // groups) * 4 * channels  # floats for each LR pixel in the largest tensor of the tail
         kernel = 9 * channels * channels
@@ -67,12 +68,11 @@ class SRResNetForInference(Generator):
         return nn.functional.pixel_shuffle(sr, 2)
 
 
-def _in_patches(layers: nn.Module, x: Tensor, result: Tensor, pixels: int, reach: int) -> Tensor:
+def _in_patches(layers: Callable[[Tensor], Tensor], x: Tensor, result: Tensor, pixels: int, reach: int) -> Tensor:
     """layers(x), in `result` where x has more than so many pixels; `reach` is that of the layers in pixels of x."""
     height, width = x.shape[2:]
     if height * width <= pixels:
-        whole: Tensor = layers(x)
-        return whole
+        return layers(x)
     scale = result.shape[2] // height
     for tile, seen in tiles(height, width, pixels, reach):
         patch = layers(x[:, :, *seen.scaled(1)])
@@ -82,19 +82,21 @@ def _in_patches(layers: nn.Module, x: Tensor, result: Tensor, pixels: int, reach
 
 def _in_groups(trained: SRResNet, groups: int) -> nn.ModuleList:
     """The last doubling and the output layer as a sum over groups of the 256 channels between them."""
-    wide, slopes, output = trained.enlarge[3], trained.enlarge[4], trained.output
-    kernel, bias = output.before_shuffle()
+    state = trained.state_dict()
+    weight, wide_bias = state["enlarge.3.weight"], state["enlarge.3.bias"]  # (256, 64, 3, 3), (256)
+    slopes = state["enlarge.4.weight"].repeat_interleave(4)
+    kernel, bias = trained.output.before_shuffle()  # (12, 256, 5, 5), (12)
     made = nn.ModuleList()
-    for part in torch.arange(len(wide.weight), device=kernel.device).chunk(groups):
-        first = nn.Conv2d(wide.in_channels, len(part), 3, padding=1)
+    for part in torch.arange(len(weight), device=weight.device).chunk(groups):
+        wide = nn.Conv2d(weight.shape[1], len(part), 3, padding=1)
         activation = nn.PReLU(len(part))
-        last = nn.Conv2d(len(part), len(kernel), kernel.shape[2], padding=kernel.shape[2] // 2, bias=not len(made))
-        first.weight, first.bias = nn.Parameter(wide.weight[part]), nn.Parameter(wide.bias[part])
-        activation.weight = nn.Parameter(slopes.weight.repeat_interleave(4)[part])
-        last.weight = nn.Parameter(kernel[:, part].contiguous())
-        if last.bias is not None:
-            last.bias = nn.Parameter(bias)
-        made.append(nn.Sequential(first, activation, last))
+        output = nn.Conv2d(len(part), len(kernel), kernel.shape[2], padding=kernel.shape[2] // 2, bias=not len(made))
+        wide.weight, wide.bias = nn.Parameter(weight[part]), nn.Parameter(wide_bias[part])
+        activation.weight = nn.Parameter(slopes[part])
+        output.weight = nn.Parameter(kernel[:, part].contiguous())
+        if bias is not None and not len(made):
+            output.bias = nn.Parameter(bias)
+        made.append(nn.Sequential(wide, activation, output))
     return made
 
 
