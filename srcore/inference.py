@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +15,16 @@ from torch import Tensor, nn
 from srcore.color_torch import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from srcore.errors import SrcoreError
 from srcore.networks.generator import Generator
-from srcore.networks.srresnet import SRResNet, prepared_for_inference
+from srcore.networks.srresnet import SRResNet
+from srcore.networks.srresnet_inference import SRResNetForInference
 from srcore.resize_torch import imresize
+from srcore.tiles import SMALLEST_TILE, Tile, tiles
 
 _CPU_BUDGET = 1 << 30  # bytes of activations at once
-_STRIP = {"cpu": 1 << 14, "cuda": 1 << 18}  # LR pixels: little overlap, and little memory beside the trunk
-_SMALLEST_TILE = 16  # LR pixels a side, without the overlap
+_CPU_BATCH = 1 << 14  # LR pixels: more at a time leave the cache and are no faster
+# glibc maps and clears larger blocks than 32 MiB anew at each use, which costs SRResNet a third of its time.
+_CPU_LARGEST_TENSOR = 24 << 20
+_GPU_LARGEST_TENSOR = 512 << 20
 
 
 class DeviceError(SrcoreError, RuntimeError):
@@ -30,15 +33,6 @@ class DeviceError(SrcoreError, RuntimeError):
 
 class TimeLimitExceeded(SrcoreError, RuntimeError):
     """The work was given up because it took longer than its limit."""
-
-
-class Tile(NamedTuple):
-    """A rectangle of the LR image, [top, bottom) x [left, right)."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -62,10 +56,8 @@ class Engine:
     def __init__(self, network: Generator, *, device: str | torch.device = "auto", half: bool | None = None) -> None:
         self.device = choose_device(device) if isinstance(device, str) else device
         self.half = self.device.type == "cuda" and network.supports_half if half is None else half
-        self._exact = prepared_for_inference(copy.deepcopy(network)).requires_grad_(False)
+        self._exact = _prepared(network, self.device).eval().requires_grad_(False)
         self._exact.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if isinstance(self._exact, SRResNet):
-            self._exact.strip_pixels = _STRIP[self.device.type]
         self._fast = copy.deepcopy(self._exact).half() if self.half else self._exact
         self._lock = threading.Lock()
         self._meter: Callable[[int], None] | None = None
@@ -98,8 +90,7 @@ class Engine:
         result = torch.empty(lr.shape[0], 3, 4 * lr.shape[2], 4 * lr.shape[3], device=lr.device)
 
         def keep(first: int, tile: Tile, sr: Tensor) -> None:
-            into = result[first : first + len(sr), :, 4 * tile.top : 4 * tile.bottom, 4 * tile.left : 4 * tile.right]
-            into.copy_(sr)
+            result[first : first + len(sr), :, *tile.scaled(4)] = sr
 
         self.upscale_into(lr, keep, budget=budget, progress=progress, time_limit=time_limit)
         return result
@@ -128,7 +119,7 @@ class Engine:
                     if not _is_out_of_memory(error):
                         raise
                     smaller = min(left, self._bytes(lr.shape[0] * lr.shape[2] * lr.shape[3])) // 2
-                    if smaller < self._bytes((_SMALLEST_TILE + 2 * self.radius) ** 2):
+                    if smaller < self._bytes((SMALLEST_TILE + 2 * self.radius) ** 2):
                         raise DeviceError(
                             f"{self.device_name} has not the memory for one tile; use --device cpu"
                         ) from error
@@ -157,24 +148,23 @@ class Engine:
     ) -> None:
         pixels = max(1, budget // self._bytes(1))
         count, _, height, width = lr.shape
-        together = max(1, min(count, pixels // (height * width)))  # pictures in one batch
-        tiles = list(_tiles(height, width, pixels, self.radius))
-        work = sum((t.bottom - t.top) * (t.right - t.left) for _, t in tiles) * count * self._exact.macs_per_lr_pixel
+        batch_pixels = min(pixels, _CPU_BATCH) if self.device.type == "cpu" else pixels
+        together = max(1, min(count, batch_pixels // (height * width)))  # pictures in one batch
+        cut = list(tiles(height, width, pixels, self.radius))
+        work = sum((t.bottom - t.top) * (t.right - t.left) for _, t in cut) * count * self._exact.macs_per_lr_pixel
         with self._metering(work, progress, time_limit):
             for first in range(0, count, together):
                 batch = lr[first : first + together]
-                for tile, seen in tiles:
-                    sr = self._compute(batch[:, :, seen.top : seen.bottom, seen.left : seen.right])
-                    down, right = 4 * (tile.top - seen.top), 4 * (tile.left - seen.left)
-                    rows, columns = 4 * (tile.bottom - tile.top), 4 * (tile.right - tile.left)
-                    keep(first, tile, sr[:, :, down : down + rows, right : right + columns])
+                for tile, seen in cut:
+                    sr = self._compute(batch[:, :, *seen.scaled(1)])
+                    keep(first, tile, sr[:, :, *tile.within(seen).scaled(4)])
 
     def _compute(self, lr: Tensor) -> Tensor:
         lr = lr.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
         sr = apply_network(self._fast, lr, torch.float16 if self.half else torch.float32)
         if self.half and not torch.isfinite(sr).all():
             sr = apply_network(self._exact, lr, torch.float32)
-        return sr.clamp(0, 1)
+        return sr.clamp_(0, 1)
 
     def _bytes(self, lr_pixels: int) -> int:
         return lr_pixels * self._cost * (2 if self.half else 4)
@@ -212,6 +202,15 @@ class Engine:
             progress(1.0)
 
 
+def _prepared(network: Generator, device: torch.device) -> Generator:
+    """A copy in the form that runs fastest on the device."""
+    if not isinstance(network, SRResNet):
+        return copy.deepcopy(network)
+    if device.type == "cuda":
+        return SRResNetForInference(network, groups=1, largest_tensor=_GPU_LARGEST_TENSOR)
+    return SRResNetForInference(network, groups=4, largest_tensor=_CPU_LARGEST_TENSOR)
+
+
 def check_layout(lr: Tensor) -> None:
     """Raise ValueError unless `lr` is a floating-point RGB batch (N, 3, H, W) within [0, 1]."""
     if lr.ndim != 4 or lr.shape[1] != 3 or not lr.is_floating_point() or 0 in lr.shape:
@@ -225,29 +224,11 @@ def apply_network(network: Generator, lr: Tensor, dtype: torch.dtype) -> Tensor:
     """RGB float32 (N, 3, H, W) in [0, 1] -> float32 (N, 3, 4H, 4W), not clamped, whatever the network's own ranges."""
     if network.colour == "rgb":
         sr: Tensor = network(lr.to(dtype))
-        return (sr.float() + 1) / 2
+        return sr.float().add_(1).div_(2)
     enlarged = imresize(rgb_to_ycbcr(lr), 4)
     source = luma(lr) if network.enlarges else enlarged[:, :1]
     refined: Tensor = network(source.to(dtype)).float()
     return ycbcr_to_rgb(torch.cat([refined, enlarged[:, 1:]], dim=1))
-
-
-def _tiles(height: int, width: int, pixels: int, radius: int) -> Iterator[tuple[Tile, Tile]]:
-    """Tiles that cover the picture, each with the larger one that must be seen for it, of `pixels` at most."""
-    if height * width <= pixels:
-        whole = Tile(0, height, 0, width)
-        yield whole, whole
-        return
-    side = max(_SMALLEST_TILE, int(pixels**0.5) - 2 * radius)
-    rows, columns = -(-height // side), -(-width // side)
-    for row in range(rows):
-        top, bottom = row * height // rows, (row + 1) * height // rows
-        for column in range(columns):
-            left, right = column * width // columns, (column + 1) * width // columns
-            seen = Tile(
-                max(0, top - radius), min(height, bottom + radius), max(0, left - radius), min(width, right + radius)
-            )
-            yield Tile(top, bottom, left, right), seen
 
 
 def _is_out_of_memory(error: Exception) -> bool:

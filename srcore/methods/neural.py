@@ -9,9 +9,10 @@ from torch import Tensor
 
 from srcore import weights
 from srcore.images import Pixels, as_rgb
-from srcore.inference import Engine, Tile, choose_device
+from srcore.inference import Engine, choose_device
 from srcore.networks import build
 from srcore.registry import get_method
+from srcore.tiles import Tile
 
 
 def upscale(
@@ -46,7 +47,7 @@ def upscale_with(
     def keep(_: int, tile: Tile, sr: Tensor) -> None:
         values = sr[0].mean(0) if lr.ndim == 2 else sr[0].permute(1, 2, 0)
         rounded = (values * 255 + 0.5).floor().to(torch.uint8).cpu().numpy()
-        result[4 * tile.top : 4 * tile.bottom, 4 * tile.left : 4 * tile.right] = rounded
+        result[*tile.scaled(4)] = rounded
 
     engine.upscale_into(tensor, keep, progress=progress, time_limit=time_limit)
     return result

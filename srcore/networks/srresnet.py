@@ -37,18 +37,22 @@ class ConvBeforeShuffle(nn.Conv2d):
         super().__init__(channels, out_channels, size, padding=size // 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        kernel, bias = self.before_shuffle()
+        return functional.pixel_shuffle(functional.conv2d(x, kernel, bias, padding=kernel.shape[2] // 2), 2)
+
+    def before_shuffle(self) -> tuple[Tensor, Tensor | None]:
+        """The kernel (4 O, 4 C, h, h) and the bias (4 O) that it is run with."""
         out, channels, size, _ = self.weight.shape
         reach = (size // 2 + 1) // 2  # of the kernel at half the resolution
         side = 2 * reach + 1
         # Subpixel `to` of an output sees subpixel `of` of the input that lies `step` away: at 2 step + of - to.
         to, of, step = torch.arange(2).view(2, 1, 1), torch.arange(2).view(1, 2, 1), torch.arange(-reach, reach + 1)
         pad = 2 * reach + 1 - size // 2
-        taps = (2 * step + of - to + size // 2 + pad).flatten().to(x.device)
+        taps = (2 * step + of - to + size // 2 + pad).flatten().to(self.weight.device)
         kernel = functional.pad(self.weight, [pad] * 4)[:, :, taps][..., taps]
         kernel = kernel.view(out, channels, 2, 2, side, 2, 2, side).permute(0, 2, 5, 1, 3, 6, 4, 7)
         kernel = kernel.reshape(4 * out, 4 * channels, side, side)
-        bias = None if self.bias is None else self.bias.repeat_interleave(4)
-        return functional.pixel_shuffle(functional.conv2d(x, kernel, bias, padding=reach), 2)
+        return kernel, None if self.bias is None else self.bias.repeat_interleave(4)
 
 
 class SRResNet(Generator):
@@ -56,9 +60,7 @@ class SRResNet(Generator):
 
     enlarges = True
     colour = "rgb"
-    floats_per_lr_pixel = 4 * 64 + 4 * 48  # four features of the trunk and the result; the tail's go by in strips
-    strip_pixels = 0
-    """If not 0, the tail, whose features are 16 times the trunk's, works on strips of rows of so many LR pixels."""
+    floats_per_lr_pixel = 3 * 16 * 64  # the features before the last pixel shuffle, and those they come from
 
     def __init__(self, blocks: int = 16, channels: int = 64) -> None:
         super().__init__()
@@ -78,52 +80,7 @@ class SRResNet(Generator):
         self.macs_per_lr_pixel = 243 * channels * 17 + kernel * (2 * blocks + 1) + 4 * kernel * (1 + 4)
 
     def forward(self, lr: Tensor) -> Tensor:
-        features = self.trunk(lr)
-        rows = max(8, self.strip_pixels // (features.shape[0] * features.shape[3]))
-        if not self.strip_pixels or features.shape[2] <= rows:
-            return self.tail(features)
-        reach = 3  # LR pixels that the tail sees beyond its own
-        strips = []
-        for top in range(0, features.shape[2], rows):
-            above = min(top, reach)
-            strip = self.tail(features[:, :, top - above : top + rows + reach])
-            strips.append(strip[:, :, 4 * above : 4 * (above + rows)])
-        return torch.cat(strips, dim=2)
-
-    def trunk(self, lr: Tensor) -> Tensor:
-        """(N, 3, H, W) -> features (N, 64, H, W)."""
         x = self.entry(lr)
-        features: Tensor = self.exit(self.blocks(x)).add_(x)
-        return features
-
-    def tail(self, features: Tensor) -> Tensor:
-        """(N, 64, H, W) -> (N, 3, 4H, 4W)."""
+        features = self.exit(self.blocks(x)).add_(x)
         sr: Tensor = self.output(self.enlarge(features))
         return sr
-
-
-@torch.no_grad()
-def prepared_for_inference(network: Generator) -> Generator:
-    """Rewrite a network in place into an equal, faster one that can no longer be trained; returns it.
-
-    SRResNet's batch normalisations are merged into the convolutions before them; the other networks have none and
-    stay as they are.
-    """
-    network.eval()
-    if isinstance(network, SRResNet):
-        for module in list(network.modules()):
-            if isinstance(module, nn.Sequential):
-                _fold_batch_norm(module)
-    return network
-
-
-def _fold_batch_norm(layers: nn.Sequential) -> None:
-    kept: list[nn.Module] = []
-    for layer in layers:
-        if isinstance(layer, nn.BatchNorm2d) and kept and isinstance(kept[-1], nn.Conv2d):
-            kept[-1] = nn.utils.fuse_conv_bn_eval(kept[-1], layer)
-        else:
-            kept.append(layer)
-    layers._modules.clear()
-    for index, layer in enumerate(kept):
-        layers.add_module(str(index), layer)

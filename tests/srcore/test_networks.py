@@ -1,7 +1,5 @@
 """The architectures: sizes, shapes, costs and receptive fields, against the papers and against brute force."""
 
-import copy
-
 import pytest
 import torch
 from torch import nn
@@ -10,7 +8,8 @@ from torch.nn import functional
 from srcore.networks import DRCN, ESPCN, SRCNN, SRResNet, build, parameter_count
 from srcore.networks.discriminator import Discriminator
 from srcore.networks.prelu import PReLU, PReLUBeforeShuffle, prelu
-from srcore.networks.srresnet import ConvBeforeShuffle, prepared_for_inference
+from srcore.networks.srresnet import ConvBeforeShuffle
+from srcore.networks.srresnet_inference import SRResNetForInference
 from srcore.networks.vgg import LAST_INDEX, VGGFeatures
 from srcore.weights import WeightsError
 
@@ -110,16 +109,25 @@ def test_drcns_recursive_kernel_starts_as_the_identity():
     assert torch.allclose(DRCN().recursive(x), x, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_form_for_inference_gives_the_same_picture(name):
-    network = shuffled_statistics(NETWORKS[name]())
-    prepared = prepared_for_inference(copy.deepcopy(network))
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in prepared.modules())
-    x = input_of(network, 13, batch=2)
+@pytest.mark.parametrize("groups", [1, 4])
+def test_srresnets_form_for_inference_gives_the_same_picture(groups):
+    network = shuffled_statistics(SRResNet(blocks=2, channels=16))
+    fast = SRResNetForInference(network, groups=groups, largest_tensor=1 << 20).eval()
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
+    x = torch.rand(2, 3, 13, 13)
     with torch.no_grad():
         expected = network(x)
-        assert torch.allclose(prepared(x), expected, atol=2e-5 * expected.abs().max().item())
-        assert torch.equal(prepared_for_inference(prepared)(x), prepared(x))
+        assert torch.allclose(fast(x), expected, atol=2e-5 * expected.abs().max().item())
+
+
+def test_srresnets_form_for_inference_costs_what_it_says():
+    fast, macs = SRResNetForInference(SRResNet(), groups=4, largest_tensor=1 << 20).eval(), []
+    for layer in fast.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(lambda m, _, y: macs.append(y.shape[2] * y.shape[3] * m.weight.numel()))
+    with torch.no_grad():
+        fast(torch.rand(1, 3, 5, 5))
+    assert sum(macs) == 25 * fast.macs_per_lr_pixel
 
 
 @pytest.mark.parametrize(("size", "out"), [(9, 3), (5, 2), (7, 1)])
@@ -158,13 +166,17 @@ def test_srcnn_pads_nothing_in_training():
     assert torch.allclose(network.eval()(x)[:, :, inner, inner], trained, atol=1e-6)
 
 
-def test_srresnets_tail_in_strips_gives_the_same_picture():
-    network = prepared_for_inference(shuffled_statistics(SRResNet(blocks=2)))
-    x = torch.rand(1, 3, 37, 12)
+def test_srresnet_in_patches_gives_the_same_picture():
+    network = shuffled_statistics(SRResNet(blocks=2, channels=16))
+    fast = SRResNetForInference(network, groups=4, largest_tensor=1 << 30).eval()
+    x, seen = torch.rand(2, 3, 57, 61), []
     with torch.no_grad():
-        whole = network(x)
-        network.strip_pixels = 100
-        assert torch.allclose(network(x), whole, atol=1e-6)
+        whole = fast(x)
+        fast.blocks[0].register_forward_pre_hook(lambda _, x: seen.append(x[0].shape[2:]))
+        fast.largest_tensor = 1 << 17
+        assert torch.allclose(fast(x), whole, atol=1e-6)
+    assert len(seen) > 4
+    assert max(height * width for height, width in seen) * 2 * 16 * 4 <= 1 << 17
 
 
 def test_the_discriminator_gives_a_logit_a_picture():
