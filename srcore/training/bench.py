@@ -53,10 +53,9 @@ def measure_training(
     return rates
 
 
-def matrix_rate(device: torch.device) -> float:
-    """Multiply-accumulates a second of the device's own large matrix product, in bfloat16 where training uses it."""
+def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Multiply-accumulates a second of the device's own large matrix product."""
     size = 8192 if device.type == "cuda" else 2048
-    dtype = torch.bfloat16 if has_bfloat16_units(device) else torch.float32
     matrix = torch.randn(size, size, device=device, dtype=dtype)
     best = 0.0
     for _ in range(8):
@@ -101,7 +100,7 @@ def forward_macs(network: nn.Module, side: int) -> int:
 
 def report(rates: Sequence[Rate], device: torch.device) -> str:
     """The rates as a table."""
-    peak = matrix_rate(device)
+    peak = matrix_rate(device, torch.bfloat16 if has_bfloat16_units(device) else torch.float32)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     lines = [
         f"{name}, torch {torch.__version__}, large matrix products: {2 * peak / 1e12:.2f} TFLOP/s",

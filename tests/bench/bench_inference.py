@@ -51,7 +51,7 @@ def main() -> None:
             times[name] = min(times[name], seconds(way, device))
     pixels = sum(picture.shape[1] * picture.shape[2] for picture in pictures)
     rate = pixels * network.macs_per_lr_pixel / times["fast"]
-    peak = matrix_rate(device)
+    peak = matrix_rate(device, torch.float16 if engine.half else torch.float32)
     print(f"{engine.device_name}, {torch.get_num_threads()} threads, {len(pictures)} pictures, {options.method}")
     print(f"plain {times['plain']:.3f} s, engine {times['fast']:.3f} s: {times['plain'] / times['fast']:.2f} x")
     print(f"{2 * rate / 1e12:.3f} TFLOP/s, {rate / peak:.0%} of this machine's large matrix products")
