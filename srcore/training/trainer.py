@@ -20,6 +20,7 @@ from srcore.training import losses
 from srcore.training.data import Batch, Crops
 from srcore.training.parallel import Processes, synchronise
 from srcore.training.recipes import Recipe
+from srcore.training.soap import Soap
 
 _WARM_UP = 12  # eager updates before a CUDA graph is captured, all of them real ones
 _NEVER = 2**62
@@ -67,7 +68,7 @@ class Trainer:
         self.processes, self.speed = processes or Processes(), speed or Speed()
         self.on_gpu = device.type == "cuda"
         self._half = recipe.half and self.speed.half and has_bfloat16_units(device)
-        self._captures = self.on_gpu and self.speed.graph and self.processes.world == 1
+        self._captures = self.on_gpu and self.speed.graph and self.processes.world == 1 and recipe.optimiser == "adam"
         torch.manual_seed(seed)
         self.generator = self._placed(generator or build(recipe.name))
         self.discriminator: nn.Module | None = None
@@ -78,9 +79,9 @@ class Trainer:
             self.vgg = self._placed(VGGFeatures(recipe.content, vgg))
         if self.vgg is not None and self._half:
             self.vgg.layers.to(torch.bfloat16)
-        self.optimisers = [self._optimiser(self._groups())]
+        self.optimisers = [self._optimiser(self.generator)]
         if self.discriminator is not None:
-            self.optimisers.append(self._optimiser([{"params": list(self.discriminator.parameters())}]))
+            self.optimisers.append(self._optimiser(self.discriminator))
         self.losses: dict[str, Tensor] = {}
         self.first_bad = torch.full((), _NEVER, dtype=torch.int64, device=device)
         self._number = torch.zeros((), dtype=torch.int64, device=device)
@@ -204,30 +205,22 @@ class Trainer:
 
     def _set_schedule(self, number: int) -> None:
         fraction = number / self.plan
+        rate = self.recipe.rate(fraction)
         self._number.fill_(number)
         self._alpha.fill_(1 - fraction)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                rate = self.recipe.rate(fraction) * group["factor"]
                 if isinstance(group["lr"], Tensor):
                     group["lr"].fill_(rate)
                 else:
                     group["lr"] = rate
 
-    def _groups(self) -> list[dict[str, Any]]:
-        """The generator's parameters; those of the last layer apart if their rate is another."""
-        if self.recipe.last_layer == 1:
-            return [{"params": list(self.generator.parameters())}]
-        *_, last = (module for module in self.generator.modules() if isinstance(module, nn.Conv2d))
-        own = set(map(id, last.parameters()))
-        others = [parameter for parameter in self.generator.parameters() if id(parameter) not in own]
-        return [{"params": others}, {"params": list(last.parameters()), "factor": self.recipe.last_layer}]
-
-    def _optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Adam:
-        groups = [{"factor": 1.0} | group for group in groups]
+    def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
         rate = self.recipe.rates[0].first
+        if self.recipe.optimiser == "soap":
+            return Soap(network.parameters(), lr=rate)
         return torch.optim.Adam(
-            groups,
+            network.parameters(),
             lr=torch.tensor(rate, device=self.device) if self._captures else rate,
             betas=(0.9, 0.999),
             weight_decay=self.recipe.weight_decay,
