@@ -1,9 +1,12 @@
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from django.db.backends.sqlite3.base import DatabaseOperations
+
+# tests/srcore runs without Django, wherever torch, torchvision, numpy, pillow, safetensors and pytest are.
+pytest_plugins = ["tests.database"] if find_spec("django") else []
 
 # Whoever starts the tests with nohup or in the background has them ignore these, and what they start would too.
 for number in (signal.SIGHUP, signal.SIGINT):
@@ -22,29 +25,3 @@ def shared() -> Path:
             pytest.fail(f"{path} is missing, and in CI no test that needs it may skip")
         pytest.skip(f"needs the real data in {path}; set MOSWEB_SHARED to where they are")
     return path
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _flush_past_the_triggers():
-    """Let the tests' clean-up empty SQLite, whose triggers forbid deleting a launched study. PostgreSQL truncates."""
-    flush = DatabaseOperations.sql_flush
-
-    def without_triggers(self, style, tables, **options):
-        with self.connection.cursor() as cursor:
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-            triggers = cursor.fetchall()
-        drop = [f"DROP TRIGGER {name}" for name, _ in triggers]
-        return [*drop, *flush(self, style, tables, **options), *(sql for _, sql in triggers)]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", without_triggers)
-        yield
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings, tmp_path_factory):
-    """SQLite in a file, as users have it: the one in memory locks by table and knows no WAL."""
-    from django.db import connections
-
-    if connections["default"].vendor == "sqlite":
-        connections["default"].settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "test.sqlite3")

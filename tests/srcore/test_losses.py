@@ -80,8 +80,8 @@ def test_schedules_follow_the_fraction_of_the_plan():
     srgan = get_recipe("srgan-vgg54")
     assert (srgan.rate(0), srgan.rate(0.499), srgan.rate(0.5), srgan.rate(1)) == (1e-4, 1e-4, 1e-5, 1e-5)
     espcn = get_recipe("espcn")
-    assert espcn.rate(0) == 1e-3
-    assert espcn.rate(0.5) == pytest.approx(1e-4)
+    assert espcn.rate(0) == 3e-3
+    assert espcn.rate(0.5) == pytest.approx((3e-3 * 1e-5) ** 0.5)
     assert espcn.rate(1) == pytest.approx(1e-5)
 
 
