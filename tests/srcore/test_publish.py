@@ -38,12 +38,10 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def esrgan(tmp_path):
+def esrgan(tmp_path, optional):
     """A small network of ESRGAN's architecture, in both kinds of file."""
-    from spandrel.architectures.ESRGAN import ESRGAN
-
     torch.manual_seed(0)
-    network = ESRGAN(num_filters=8, num_blocks=1).eval()
+    network = optional("spandrel.architectures.ESRGAN").ESRGAN(num_filters=8, num_blocks=1).eval()
     torch.save(network.state_dict(), tmp_path / "esrgan.pth")
     save_file(network.state_dict(), tmp_path / "esrgan.safetensors")
     return network
@@ -136,10 +134,9 @@ def test_what_is_no_foreign_network_is_refused(weights_folder, esrgan, tmp_path,
     assert not weights_folder.exists()
 
 
-def test_a_foreign_network_of_another_scale_is_refused(weights_folder, tmp_path):
-    from spandrel.architectures.ESRGAN import ESRGAN
-
-    save_file(ESRGAN(num_filters=8, num_blocks=1, scale=2).state_dict(), tmp_path / "two.safetensors")
+def test_a_foreign_network_of_another_scale_is_refused(weights_folder, tmp_path, optional):
+    network = optional("spandrel.architectures.ESRGAN").ESRGAN(num_filters=8, num_blocks=1, scale=2)
+    save_file(network.state_dict(), tmp_path / "two.safetensors")
     with pytest.raises(WeightsError, match=r"\(2, 3, 3\), where \(4, 3, 3\) is needed"):
         ForeignNetwork(tmp_path / "two.safetensors")
 
