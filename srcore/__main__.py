@@ -98,6 +98,7 @@ def _training_commands(commands: Commands) -> None:
         metavar=("FIRST", "LAST"),
         help="learning rate at the plan's beginning and end, falling geometrically (default: the recipe's schedule)",
     )
+    train.add_argument("--optimiser", choices=("adam", "soap"), help="of the generator (default: the recipe's)")
     train.add_argument("--seed", type=int, default=0, help="of weights and crops (default: 0)")
     train.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with, instead of the recipe's")
     train.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: $SRCORE_VGG19, or download)")

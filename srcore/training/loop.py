@@ -25,7 +25,7 @@ from srcore.training.data import Crops
 from srcore.training.memory import keep_freed_memory
 from srcore.training.parallel import Processes, agree, join_processes
 from srcore.training.photos import find_photos
-from srcore.training.recipes import Rate, Recipe
+from srcore.training.recipes import Optimiser, Rate, Recipe
 from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
 
 STATE, LOG, GENERATOR = "state.pt", "log.jsonl", "generator.safetensors"
@@ -48,6 +48,7 @@ class Options:
     seed: int = 0
     batch: int | None = None
     rates: tuple[float, float] | None = None  # learning rate, first and last, falling geometrically; not the recipe's
+    optimiser: Optimiser | None = None  # not the recipe's
     start: Path | None = None  # weights to begin with, instead of the manifest's
     vgg: Path | None = None
     validate: Path | None = None  # a benchmark folder
@@ -122,7 +123,8 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
         device = torch.device("cuda", processes.local_rank)
         torch.cuda.set_device(device)
     saved = _saved_state(recipe, options)
-    recipe = replace(recipe, rates=_rates(recipe, options, saved))
+    optimiser = saved["optimiser"] if saved else options.optimiser or recipe.optimiser
+    recipe = replace(recipe, rates=_rates(recipe, options, saved), optimiser=optimiser)
     plan = saved["plan"] if saved else options.updates or recipe.updates
     seed, batch = (saved["seed"], saved["batch"]) if saved else (options.seed, options.batch or recipe.batch)
     trainer = Trainer(
@@ -175,6 +177,7 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
     saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     rates = [list(piece) for piece in _rates(recipe, options, None)] if options.rates else None
     asked_for = {"recipe": recipe.name, "plan": options.updates, "batch": options.batch, "rates": rates}
+    asked_for |= {"optimiser": options.optimiser}
     for name, asked in asked_for.items():
         if asked is not None and saved[name] != asked:
             raise TrainingError(f"{path} is of a run with {name} {saved[name]}, not {asked}; a plan stays as it began")
@@ -230,6 +233,7 @@ def _save(run: Run) -> None:
         "plan": run.plan,
         "batch": run.crops.batch,
         "rates": [list(piece) for piece in run.recipe.rates],
+        "optimiser": run.recipe.optimiser,
         "seed": run.crops.seed,
         "update": run.update,
         "seconds": run.seconds,

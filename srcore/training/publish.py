@@ -56,6 +56,7 @@ def publish(
         "plan": state["plan"],
         "batch": state["batch"],
         "rates": state["rates"],
+        "optimiser": state["optimiser"],
         "start": state["start"],
         "seed": state["seed"],
         "date": datetime.now(UTC).date().isoformat(),

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from srcore.errors import SrcoreError
 
 Content = Literal["mse", "vgg22", "vgg54"]
+Optimiser = Literal["adam", "soap"]
 
 
 class UnknownRecipe(SrcoreError, ValueError):
@@ -39,7 +40,7 @@ class Recipe:
     content: Content = "mse"
     adversarial: float = 0.0
     total_variation: float = 0.0
-    optimiser: Literal["adam", "soap"] = "adam"
+    optimiser: Optimiser = "adam"  # of the generator; a discriminator has Adam
     weight_decay: float = 0.0  # Adam's
     half: bool = True  # bfloat16 on a GPU; networks with few channels gain nothing from it
     start: str | None = None

@@ -79,7 +79,7 @@ class Trainer:
             self.vgg = self._placed(VGGFeatures(recipe.content, vgg))
         if self.vgg is not None and self._half:
             self.vgg.layers.to(torch.bfloat16)
-        self.optimisers = [self._optimiser(self.generator)]
+        self.optimisers = [self._optimiser(self.generator, soap=recipe.optimiser == "soap")]
         if self.discriminator is not None:
             self.optimisers.append(self._optimiser(self.discriminator))
         self.losses: dict[str, Tensor] = {}
@@ -215,9 +215,9 @@ class Trainer:
                 else:
                     group["lr"] = rate
 
-    def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
+    def _optimiser(self, network: nn.Module, *, soap: bool = False) -> torch.optim.Optimizer:
         rate = self.recipe.rates[0].first
-        if self.recipe.optimiser == "soap":
+        if soap:
             return Soap(network.parameters(), lr=rate)
         return torch.optim.Adam(
             network.parameters(),

@@ -174,6 +174,15 @@ def test_other_rates_stay_with_the_run(photos, tmp_path):
         train(small("srgan-mse"), options_for(photos, tmp_path, resume=True, updates=4, rates=(1e-4, 1e-5)))
 
 
+def test_another_optimiser_stays_with_the_run(photos, tmp_path):
+    options = {"updates": 2, "minutes": 1e-9}
+    train(small("srgan-mse"), options_for(photos, tmp_path, optimiser="soap", **options))
+    with pytest.raises(TrainingError, match="with optimiser soap, not adam"):
+        train(small("srgan-mse"), options_for(photos, tmp_path, resume=True, optimiser="adam", **options))
+    run = train(small("srgan-mse"), options_for(photos, tmp_path, resume=True, **options))
+    assert [type(optimiser).__name__ for optimiser in run.trainer.optimisers] == ["Soap", "Adam"]
+
+
 def test_minutes_end_a_leg_that_says_where_it_is(photos, tmp_path):
     run = train(small("espcn"), options_for(photos, tmp_path, updates=1000, minutes=1e-9))
     assert run.update == 1
@@ -202,15 +211,14 @@ def test_nan_stops_the_run_and_keeps_the_last_good_state(photos, tmp_path, save_
     assert all(torch.isfinite(value).all() for value in saved["generator"].values())
 
 
-def test_records_samples_and_validation_are_written(photos, tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
+def test_records_samples_and_validation_are_written(photos, tmp_path, optional):
+    events = optional("tensorboard.backend.event_processing.event_accumulator")
     train(small("espcn"), options_for(photos, tmp_path, validate=photos))
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["update"] for row in rows] == [1, 2, 3, 4, 5, 6, 6]
     assert 3 < rows[-1]["validation_psnr"] < 60
     assert read_image(tmp_path / "samples" / "0000006.png").shape == (128, 128, 3)
-    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    board = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [event.step for event in board.Scalars("content")] == [1, 2, 3, 4, 5, 6]
     assert board.Scalars("content")[-1].value == pytest.approx(rows[-2]["content"])
     assert board.Images("sample")[0].width == 128
