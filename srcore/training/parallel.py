@@ -1,11 +1,10 @@
 """More than one process: batch normalisation over all of them, and who they are."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 class Processes(NamedTuple):
@@ -40,6 +39,20 @@ def agree(flag: bool, device: torch.device) -> bool:
     return bool(votes.item())
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, and of its gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Sum.forward(ctx, *gradients)
+
+
 class SyncedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation with the statistics of all processes' batches, which are of one size.
 
@@ -51,7 +64,7 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
             return super().forward(x)
         values = x.float()
         moments = torch.stack([values.mean(dim=(0, 2, 3)), (values * values).mean(dim=(0, 2, 3))])
-        mean, square = all_reduce(moments) / distributed.get_world_size()  # type: ignore[no-untyped-call]
+        mean, square = _Sum.apply(moments) / distributed.get_world_size()  # type: ignore[no-untyped-call]
         variance = square - mean * mean
         if self.track_running_stats:
             self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1] * distributed.get_world_size())

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ from srcore.training.soap import Soap
 
 _WARM_UP = 12  # eager updates before a CUDA graph is captured, all of them real ones
 _NEVER = 2**62
+
+_DDP_OPTIONS = signature(DistributedDataParallel).parameters
+_OWN_BUFFERS: dict[str, Any] = {  # BN's statistics are synchronised; torch 2.13 calls the option otherwise
+    "forward_sync_buffers" if "forward_sync_buffers" in _DDP_OPTIONS else "broadcast_buffers": False
+}
 
 LR_MARGIN = {True: 0, False: 2}
 """LR pixels that a crop needs around it, by whether the network enlarges: the bicubic enlargement sees two."""
@@ -240,7 +246,7 @@ class Trainer:
         if outer is None or self.processes.world == 1:
             return self._compiled(outer)
         devices = [self.device] if self.on_gpu else None
-        return DistributedDataParallel(outer, device_ids=devices, broadcast_buffers=False)
+        return DistributedDataParallel(outer, device_ids=devices, **_OWN_BUFFERS)
 
     def _compiled(self, network: nn.Module | None) -> Any:
         return torch.compile(network) if network is not None and self.on_gpu and self.speed.compiled else network
