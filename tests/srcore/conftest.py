@@ -1,17 +1,9 @@
-"""Some tests need more than srcore does: they are passed over where it is missing, but never in CI."""
+"""Tests may `pytest.importorskip` what srcore itself does not need; in CI it is all there, so none of them skips."""
 
 import os
-from importlib import import_module
 from importlib.util import find_spec
 
-import pytest
+MISSING = [name for name in ("numba", "skimage", "spandrel", "tensorboard") if not find_spec(name)]
 
-collect_ignore = []
-if not find_spec("numba") and not os.environ.get("CI"):
-    collect_ignore += ["test_selfexsr.py", "test_selfexsr_parts.py"]
-
-
-@pytest.fixture(scope="session")
-def optional():
-    """`optional(name)` is that module, or the test is passed over."""
-    return import_module if os.environ.get("CI") else pytest.importorskip
+if MISSING and os.environ.get("CI"):
+    raise ModuleNotFoundError(f"in CI no test may skip for want of {', '.join(MISSING)}")

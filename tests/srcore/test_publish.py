@@ -38,10 +38,11 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def esrgan(tmp_path, optional):
+def esrgan(tmp_path):
     """A small network of ESRGAN's architecture, in both kinds of file."""
+    architecture = pytest.importorskip("spandrel.architectures.ESRGAN")
     torch.manual_seed(0)
-    network = optional("spandrel.architectures.ESRGAN").ESRGAN(num_filters=8, num_blocks=1).eval()
+    network = architecture.ESRGAN(num_filters=8, num_blocks=1).eval()
     torch.save(network.state_dict(), tmp_path / "esrgan.pth")
     save_file(network.state_dict(), tmp_path / "esrgan.safetensors")
     return network
@@ -134,8 +135,9 @@ def test_what_is_no_foreign_network_is_refused(weights_folder, esrgan, tmp_path,
     assert not weights_folder.exists()
 
 
-def test_a_foreign_network_of_another_scale_is_refused(weights_folder, tmp_path, optional):
-    network = optional("spandrel.architectures.ESRGAN").ESRGAN(num_filters=8, num_blocks=1, scale=2)
+def test_a_foreign_network_of_another_scale_is_refused(weights_folder, tmp_path):
+    architecture = pytest.importorskip("spandrel.architectures.ESRGAN")
+    network = architecture.ESRGAN(num_filters=8, num_blocks=1, scale=2)
     save_file(network.state_dict(), tmp_path / "two.safetensors")
     with pytest.raises(WeightsError, match=r"\(2, 3, 3\), where \(4, 3, 3\) is needed"):
         ForeignNetwork(tmp_path / "two.safetensors")

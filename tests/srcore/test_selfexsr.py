@@ -5,9 +5,12 @@ import subprocess
 import sys
 import tracemalloc
 
+import pytest
+
+pytest.importorskip("numba")
+
 import numba
 import numpy as np
-import pytest
 
 from srcore import MethodUnavailable, run
 from srcore.__main__ import main

@@ -1,8 +1,12 @@
 """SelfExSR's parts, on cases whose answer is known from elsewhere."""
 
+import pytest
+
+pytest.importorskip("numba")
+pytest.importorskip("skimage")
+
 import numba.core.caching
 import numpy as np
-import pytest
 from skimage.transform import AffineTransform, ProjectiveTransform, warp
 
 from srcore.images import read_image
