@@ -45,6 +45,11 @@ def ago(seconds: float) -> Combinable:
     return ExpressionWrapper(Now() - timedelta(seconds=seconds), output_field=DateTimeField())
 
 
+def within(field: str, seconds: float) -> Q:
+    """The field's time is at most `seconds` ago. A time far in the future is not: the database's clock was set back."""
+    return Q(**{f"{field}__gt": ago(seconds), f"{field}__lt": ago(-seconds)})
+
+
 def send_on_commit(stimuli: Sequence[int]) -> None:
     """Send messages for these rows when the transaction is committed. A broker that is down is logged, not raised."""
     transaction.on_commit(lambda: _send_or_log(stimuli))
@@ -82,7 +87,7 @@ def reconcile(*, watched_seconds: float) -> int:
 
 def living_queues() -> set[str]:
     """The queues that at least one living worker reads."""
-    alive = Worker.objects.filter(seen_at__gt=ago(STALE_SECONDS))
+    alive = Worker.objects.filter(within("seen_at", STALE_SECONDS))
     return {queue for queues in alive.values_list("queues", flat=True) for queue in queues}
 
 
@@ -103,7 +108,7 @@ def _send_or_log(stimuli: Sequence[int]) -> None:
 
 
 def _release_dead_attempts() -> None:
-    dead = Stimulus.objects.filter(state=State.RUNNING, heartbeat_at__lt=ago(STALE_SECONDS))
+    dead = Stimulus.objects.filter(~within("heartbeat_at", STALE_SECONDS), state=State.RUNNING)
     given_up = dead.filter(attempts__gte=MOST_ATTEMPTS).update(
         state=State.FAILED,
         claim=None,
@@ -138,7 +143,7 @@ def _messages_in(queue: str) -> int:
 
 def _mark_sent(stimuli: Sequence[int]) -> list[int]:
     """Of two processes that would send the same row one gets it."""
-    due = Q(sent_at=None) | Q(sent_at__lt=ago(GRACE_SECONDS))
+    due = Q(sent_at=None) | ~within("sent_at", GRACE_SECONDS)
     with transaction.atomic():
         rows = Stimulus.objects.filter(due, pk__in=stimuli, state=State.WANTED).order_by("pk")
         if connection.features.has_select_for_update_skip_locked:

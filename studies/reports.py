@@ -23,8 +23,14 @@ def request_report(study: Study) -> Report:
     return report
 
 
-def give_up_lost_reports() -> int:
-    """Mark failed what no worker made in time: its message, or the worker that held it, is gone."""
+def give_up_lost_reports(*, watched_seconds: float) -> int:
+    """Mark failed what no worker made in time: its message, or the worker that held it, is gone.
+
+    `watched_seconds`: for how long the caller has seen the database without a gap. What had no time because the machine
+    slept gets it now. Returns how many were given up.
+    """
+    if watched_seconds < PATIENCE.total_seconds():
+        return 0
     lost = Report.objects.filter(state=Report.State.WANTED, requested_at__lt=timezone.now() - PATIENCE)
     return lost.update(
         state=Report.State.FAILED, error="No worker made it in time; perhaps one was restarted. Ask for it again."

@@ -1,11 +1,10 @@
 """The thread in every worker that says which queues are read, and sends again what was lost."""
 
 import logging
-import math
 import os
 import threading
-import time
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
@@ -19,8 +18,8 @@ from studies.reports import give_up_lost_reports
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5
-# A longer silence between two beats is a gap: the database was away, or this process was stopped.
-GAP_SECONDS = 3 * BEAT_SECONDS
+# A longer silence between two beats is a gap: the database was away, this process was stopped, or the machine asleep.
+GAP = timedelta(seconds=3 * BEAT_SECONDS)
 FORGET_SECONDS = 3600
 
 # A child process must not inherit an open SQLite connection (the library's locks would lie in the child), so the pool
@@ -37,14 +36,14 @@ class Watch(threading.Thread):
         self._worker = name
         self._queues = sorted(queues)
         self._stopped = threading.Event()
-        self._steady_since = time.monotonic()
-        self._last_beat = self._steady_since
+        self._steady_since: datetime | None = None
+        self._last_beat: datetime | None = None
         self._broker_away = False
 
     def run(self) -> None:
         while True:
             with _beating:
-                self.beat(now=time.monotonic())
+                self.beat()
             if self._stopped.wait(BEAT_SECONDS):
                 return
 
@@ -54,15 +53,12 @@ class Watch(threading.Thread):
         self.join()
         Worker.objects.filter(name=self._worker).delete()
 
-    def beat(self, *, now: float) -> None:
-        """One beat at the monotonic time `now`, in seconds. Raises nothing."""
-        if now - self._last_beat > GAP_SECONDS:
-            self._steady_since = now
-        self._last_beat = now
+    def beat(self) -> None:
+        """One beat. Raises nothing."""
         try:
-            self._note_worker()
-            give_up_lost_reports()
-            reconcile(watched_seconds=now - self._steady_since)
+            watched = self._watched(self._note_worker())
+            give_up_lost_reports(watched_seconds=watched)
+            reconcile(watched_seconds=watched)
             self._broker_away = False
         except BrokerUnreachable as error:
             # Said once an outage, not every five seconds.
@@ -70,18 +66,31 @@ class Watch(threading.Thread):
             self._broker_away = True
         except Error as error:
             # The next beat that arrives begins the count.
-            self._last_beat = -math.inf
+            self._last_beat = None
             logger.warning("the database cannot be reached (%s); trying on", error)
         except Exception:
             logger.exception("a beat of the worker failed; trying on")
         finally:
             connections.close_all()
 
-    def _note_worker(self) -> None:
+    def _watched(self, now: datetime) -> float:
+        """For how many seconds beats have followed each other without a gap, given this beat's time.
+
+        By the database's clock, for by it others' heartbeats are judged. A clock that stands still while a laptop
+        sleeps would see no gap where all heartbeats have become old; nor would this host's see the database's set anew.
+        """
+        if self._steady_since is None or self._last_beat is None or not timedelta(0) <= now - self._last_beat <= GAP:
+            self._steady_since = now
+        self._last_beat = now
+        return (now - self._steady_since).total_seconds()
+
+    def _note_worker(self) -> datetime:
+        """Returns the database's time."""
         seen: dict[str, Any] = {"queues": self._queues, "seen_at": Now()}
         if not Worker.objects.filter(name=self._worker).update(**seen):
             Worker.objects.create(name=self._worker, **seen)
         Worker.objects.filter(seen_at__lt=ago(FORGET_SECONDS)).delete()
+        return Worker.objects.values_list("seen_at", flat=True).get(name=self._worker)
 
 
 _watch: Watch | None = None

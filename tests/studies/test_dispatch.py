@@ -158,6 +158,15 @@ def test_the_row_of_a_living_worker_is_left_to_it(want, broker):
     assert Stimulus.objects.get(pk=row.pk).claim == row.claim
 
 
+def test_after_the_databases_clock_was_set_back_what_is_dead_or_lost_does_not_look_alive_for_as_long(want, broker):
+    dead, lost = running(want, silent=-LONG), want("hr")
+    worker("gpu", seconds_ago=-LONG)
+    Stimulus.objects.filter(pk=lost.pk).update(sent_at=timezone.now() + timedelta(seconds=LONG))
+    assert living_queues() == set()
+    assert reconcile(watched_seconds=LONG) == 2
+    assert messages() == [dead.pk, lost.pk]
+
+
 def test_after_an_outage_of_the_database_living_workers_have_time_to_beat_again(want, broker):
     row = running(want, silent=300)
     assert reconcile(watched_seconds=19) == 0

@@ -149,6 +149,12 @@ def test_a_report_that_was_erased_while_it_was_made_is_not_stored(study, monkeyp
 def test_a_report_that_no_worker_made_is_given_up_and_said(study):
     lost = Report.objects.create(study=study, requested_at=timezone.now() - PATIENCE - timedelta(seconds=1))
     fresh = Report.objects.create(study=study)
-    assert give_up_lost_reports() == 1
+    assert give_up_lost_reports(watched_seconds=PATIENCE.total_seconds()) == 1
     assert Report.objects.get(pk=lost.pk).error.endswith("Ask for it again.")
     assert Report.objects.get(pk=fresh.pk).state == "wanted"
+
+
+def test_after_the_machine_slept_a_report_gets_the_time_it_did_not_have(study):
+    begun = Report.objects.create(study=study, requested_at=timezone.now() - PATIENCE - timedelta(seconds=1))
+    assert give_up_lost_reports(watched_seconds=PATIENCE.total_seconds() - 1) == 0
+    assert Report.objects.get(pk=begun.pk).state == "wanted"
