@@ -1,24 +1,17 @@
 """A training run: legs that go on where the last one stopped, its records, its validation, and its end on NaN."""
 
-import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
 from time import monotonic
 from typing import Any
 
 import torch
 
 from srcore import weights
-from srcore.benchmark import find_sources, load_source
 from srcore.errors import SrcoreError
-from srcore.images import Pixels, as_rgb, write_image
-from srcore.inference import Engine, choose_device
-from srcore.methods.neural import upscale_with
-from srcore.metrics import measure
+from srcore.inference import choose_device
 from srcore.networks import build
 from srcore.networks.generator import Generator
 from srcore.training.data import Crops
@@ -26,9 +19,10 @@ from srcore.training.memory import keep_freed_memory
 from srcore.training.parallel import Processes, agree, join_processes
 from srcore.training.photos import find_photos
 from srcore.training.recipes import Optimiser, Rate, Recipe
+from srcore.training.records import Records
 from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
 
-STATE, LOG, GENERATOR = "state.pt", "log.jsonl", "generator.safetensors"
+STATE, GENERATOR = "state.pt", "generator.safetensors"
 
 
 class TrainingError(SrcoreError, RuntimeError):
@@ -90,7 +84,7 @@ def train(recipe: Recipe, options: Options, *, watch: Callable[[Run], None] | No
     the last good state is kept.
     """
     run = _prepare(recipe, options)
-    record = _Records(run)
+    record = Records(run)
     saved = monotonic()
     deadline = run.started + 60 * options.minutes if options.minutes else float("inf")
     stop = False
@@ -255,68 +249,3 @@ def hardware_name(device: torch.device, count: int = 1) -> str:
         return f"{count} x {torch.cuda.get_device_name(device)}"
     units = ", AMX" if has_bfloat16_units(device) else ""
     return f"{count} x CPU, threads: {torch.get_num_threads()}, {torch.backends.cpu.get_cpu_capability()}{units}"
-
-
-class _Records:
-    """What a run leaves behind and shows: log.jsonl, TensorBoard's files if it is installed, pictures, a line."""
-
-    def __init__(self, run: Run) -> None:
-        self.run, self._begin, self._shown = run, run.update, 0.0
-        self._validation: list[tuple[Pixels, Pixels]] = []
-        self._board: Any = None
-        if not run.processes.is_first:
-            return
-        if run.options.validate:
-            self._validation = [load_source(source) for source in find_sources(run.options.validate)]
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(run.options.out / "tensorboard"))
-        except ImportError:
-            print("TensorBoard is not installed (pip install tensorboard): scalars go to log.jsonl", file=sys.stderr)
-
-    def losses(self) -> None:
-        if self.run.processes.is_first:
-            self._write({name: float(value) for name, value in self.run.trainer.losses.items()})
-            self._show()
-
-    def validation(self) -> None:
-        """PSNR on the benchmark, and its first picture, with the generator as it is."""
-        if not self._validation:
-            return
-        trainer = self.run.trainer
-        engine = Engine(trainer.generator, device=trainer.device)
-        upscaled = [upscale_with(engine, lr) for _, lr in self._validation]
-        psnr = fmean(measure(hr, sr).psnr for (hr, _), sr in zip(self._validation, upscaled, strict=True))
-        self._write({"validation_psnr": psnr})
-        folder = self.run.options.out / "samples"
-        folder.mkdir(exist_ok=True)
-        write_image(folder / f"{self.run.update:07d}.png", upscaled[0])
-        if self._board:
-            self._board.add_image("sample", as_rgb(upscaled[0]), self.run.update, dataformats="HWC")
-
-    def close(self) -> None:
-        if self._board:
-            self._board.close()
-        if sys.stderr.isatty() and self.run.processes.is_first:
-            print(file=sys.stderr)
-
-    def _write(self, scalars: dict[str, float]) -> None:
-        with (self.run.options.out / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"update": self.run.update} | scalars) + "\n")
-        if self._board:
-            for name, value in scalars.items():
-                self._board.add_scalar(name, value, self.run.update)
-
-    def _show(self) -> None:
-        run, now = self.run, monotonic()
-        interval = 0.5 if sys.stderr.isatty() else 60
-        if now - self._shown < interval:
-            return
-        self._shown = now
-        seconds = (now - run.started) / max(1, run.update - self._begin) * (run.plan - run.update)
-        left = f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02d}:{int(seconds % 60):02d}"
-        loss = float(run.trainer.losses["generator"])
-        line = f"{run.recipe.name}: {run.update:,} of {run.plan:,} updates ({run.update / run.plan:.1%}), "
-        line += f"loss {loss:.5f}, {left} left"
-        print(f"\r{line} " if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)

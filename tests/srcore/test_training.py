@@ -277,7 +277,11 @@ torch.distributed.destroy_process_group()
 def test_two_processes_equal_one_with_the_doubled_batch(photos, tmp_path):
     (tmp_path / "job.py").write_text(DISTRIBUTED)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd()), "PYTHONWARNINGS": "error::FutureWarning"}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path.cwd()),
+        "PYTHONWARNINGS": "error::FutureWarning",
+    }
     job = [str(tmp_path / "job.py"), str(photos), str(tmp_path / "two")]
     subprocess.run([*torchrun, *job], check=True, env=environment)
     losses, weights = json.loads((tmp_path / "two" / "result.json").read_text())

@@ -1,0 +1,83 @@
+"""What a run leaves behind and shows while it goes on."""
+
+import json
+import sys
+from statistics import fmean
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from srcore.benchmark import find_sources, load_source
+from srcore.images import Pixels, as_rgb, write_image
+from srcore.inference import Engine
+from srcore.methods.neural import upscale_with
+from srcore.metrics import measure
+
+if TYPE_CHECKING:
+    from srcore.training.loop import Run
+
+LOG = "log.jsonl"
+
+
+class Records:
+    """What a run leaves behind and shows: log.jsonl, TensorBoard's files if it is installed, pictures, a line."""
+
+    def __init__(self, run: "Run") -> None:
+        self.run, self._begin, self._shown = run, run.update, 0.0
+        self._validation: list[tuple[Pixels, Pixels]] = []
+        self._board: Any = None
+        if not run.processes.is_first:
+            return
+        if run.options.validate:
+            self._validation = [load_source(source) for source in find_sources(run.options.validate)]
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(run.options.out / "tensorboard"))
+        except ImportError:
+            print("TensorBoard is not installed (pip install tensorboard): scalars go to log.jsonl", file=sys.stderr)
+
+    def losses(self) -> None:
+        if self.run.processes.is_first:
+            self._write({name: float(value) for name, value in self.run.trainer.losses.items()})
+            self._show()
+
+    def validation(self) -> None:
+        """PSNR on the benchmark, and its first picture, with the generator as it is."""
+        if not self._validation:
+            return
+        trainer = self.run.trainer
+        engine = Engine(trainer.generator, device=trainer.device)
+        upscaled = [upscale_with(engine, lr) for _, lr in self._validation]
+        psnr = fmean(measure(hr, sr).psnr for (hr, _), sr in zip(self._validation, upscaled, strict=True))
+        self._write({"validation_psnr": psnr})
+        folder = self.run.options.out / "samples"
+        folder.mkdir(exist_ok=True)
+        write_image(folder / f"{self.run.update:07d}.png", upscaled[0])
+        if self._board:
+            self._board.add_image("sample", as_rgb(upscaled[0]), self.run.update, dataformats="HWC")
+
+    def close(self) -> None:
+        if self._board:
+            self._board.close()
+        if sys.stderr.isatty() and self.run.processes.is_first:
+            print(file=sys.stderr)
+
+    def _write(self, scalars: dict[str, float]) -> None:
+        with (self.run.options.out / LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"update": self.run.update} | scalars) + "\n")
+        if self._board:
+            for name, value in scalars.items():
+                self._board.add_scalar(name, value, self.run.update)
+
+    def _show(self) -> None:
+        run, now = self.run, monotonic()
+        interval = 0.5 if sys.stderr.isatty() else 60
+        if now - self._shown < interval:
+            return
+        self._shown = now
+        seconds = (now - run.started) / max(1, run.update - self._begin) * (run.plan - run.update)
+        left = f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02d}:{int(seconds % 60):02d}"
+        loss = float(run.trainer.losses["generator"])
+        line = f"{run.recipe.name}: {run.update:,} of {run.plan:,} updates ({run.update / run.plan:.1%}), "
+        line += f"loss {loss:.5f}, {left} left"
+        print(f"\r{line} " if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
