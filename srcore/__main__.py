@@ -253,12 +253,14 @@ def _distance(options: argparse.Namespace) -> Callable[[Pixels, Pixels], float] 
 def _train(options: argparse.Namespace) -> None:
     recipe = get_recipe(options.recipe)
     from srcore.training.loop import Options, train  # loads torch
+    from srcore.training.parallel import leave_processes
 
     chosen = {field.name: getattr(options, field.name) for field in fields(Options) if hasattr(options, field.name)}
     run = train(recipe, Options(**chosen))
     if run.processes.is_first:
         state = "done" if run.update == run.plan else f"at update {run.update:,} of {run.plan:,}; --resume goes on"
         print(f"{recipe.name} is {state}: {options.out / 'generator.safetensors'}")
+    leave_processes()
 
 
 def _publish(options: argparse.Namespace) -> None:

@@ -30,6 +30,13 @@ def join_processes(device: torch.device) -> Processes:
     return Processes(distributed.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")))
 
 
+def leave_processes() -> None:
+    """Wait for the others and part from them: one that ends early would break their connections."""
+    if distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
+
+
 def agree(flag: bool, device: torch.device) -> bool:
     """Whether any process says yes."""
     if not distributed.is_initialized():

@@ -260,6 +260,7 @@ import json, sys, torch
 from pathlib import Path
 from dataclasses import replace
 from srcore.training.loop import Options, train
+from srcore.training.parallel import leave_processes
 from srcore.training.recipes import get_recipe
 photos, out = sys.argv[1:]
 recipe = replace(get_recipe("srgan-mse"), lr_size=8, start=None, half=False)
@@ -270,7 +271,7 @@ torch.distributed.all_reduce(losses)
 if run.processes.is_first:
     weights = [float(p.detach().double().sum()) for p in run.trainer.generator.parameters()]
     Path(out, "result.json").write_text(json.dumps([(losses / 2).tolist(), weights]))
-torch.distributed.destroy_process_group()
+leave_processes()
 """
 
 
