@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from srcore.color_torch import luma, rgb_to_ycbcr, ycbcr_to_rgb
-from srcore.errors import SrcoreError
+from srcore.errors import SrcoreError, TimeLimitExceeded
 from srcore.networks.generator import Generator
 from srcore.networks.srresnet import SRResNet
 from srcore.networks.srresnet_inference import SRResNetForInference
@@ -29,10 +29,6 @@ _GPU_LARGEST_TENSOR = 512 << 20
 
 class DeviceError(SrcoreError, RuntimeError):
     """The asked device is not there, or too small even for the smallest tile; the message says what to do."""
-
-
-class TimeLimitExceeded(SrcoreError, RuntimeError):
-    """The work was given up because it took longer than its limit."""
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 
 from srcore.registry import METHODS
 from srcore.registry import queue as preferred_queue
+from studies.limits import seconds_allowed
 from studies.models import Stimulus, Worker
 from studies.tasks import render_stimulus
 
@@ -29,8 +30,6 @@ STALE_SECONDS = 20
 GRACE_SECONDS = 10
 # So often may a worker die over one image (out of memory, for one) before the image is given up.
 MOST_ATTEMPTS = 5
-# A hung method must end some day. By far longer than any needs: DRCN takes a minute for a BSD100 picture on a CPU.
-SECONDS_A_PICTURE, SECONDS_A_MEGAPIXEL = 1800, 3600
 
 _BATCH = 500
 State = Stimulus.State
@@ -165,7 +164,8 @@ def _publish(stimuli: Iterable[int]) -> int:
                     (row.pk,),
                     queue=route(row.method.name, queues),
                     soft_time_limit=limit,
-                    # The process is killed only if it does not even answer the first limit.
+                    # The process is killed only if it does not even answer the first limit. Celery can do neither where
+                    # the pool is "solo"; there a network is ended by srcore's own limit alone.
                     time_limit=limit + 60,
                     producer=producer,
                 )
@@ -175,8 +175,3 @@ def _publish(stimuli: Iterable[int]) -> int:
         Stimulus.objects.filter(pk__in=unsent, state=State.WANTED).update(sent_at=None)
         raise BrokerUnreachable(f"The broker cannot be reached ({error})") from error
     return len(sent)
-
-
-def seconds_allowed(width: int, height: int) -> int:
-    """After how long a method is stopped on a picture of this size; only a prefork worker can do it."""
-    return round(SECONDS_A_PICTURE + SECONDS_A_MEGAPIXEL * width * height / 1e6)

@@ -15,10 +15,12 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from srcore.errors import TimeLimitExceeded
 from srcore.images import ImageError, Pixels, encode_png
 from srcore.methods import run
 from srcore.metrics import measure
 from srcore.registry import METHODS, MethodUnavailable
+from studies.limits import seconds_allowed
 from studies.models import Stimulus
 from studies.models.content import stimulus_path
 from studies.selection import generated_key
@@ -120,7 +122,9 @@ def _make(row: Stimulus) -> Made:
     if METHODS[name].kind == "reference":
         pixels, seconds, device = hr, 0.0, ""
     else:
-        pixels, seconds, device = run(lr, name)
+        # Celery's limits do not work in a worker with --pool=solo, which is how a GPU is used.
+        limit = seconds_allowed(row.source.width, row.source.height)
+        pixels, seconds, device = run(lr, name, time_limit=limit)
     psnr, ssim = measure(hr, pixels, recipe="paper")
     return Made(pixels, psnr, ssim, seconds, device)
 
@@ -154,7 +158,7 @@ def _finished(state: str) -> dict[str, object]:
 
 def _reason(error: Exception) -> str:
     """One paragraph for staff; the traceback is in the worker's log."""
-    if isinstance(error, SoftTimeLimitExceeded):
+    if isinstance(error, SoftTimeLimitExceeded | TimeLimitExceeded):
         return "It took longer than the time limit and was stopped."
     if isinstance(error, MemoryError):
         return "The worker has too little memory for this image."

@@ -33,7 +33,7 @@ def upscale(
     `device` is "auto", "cpu" or "cuda" and matters to networks only; `progress` is called with the fraction done,
     0 to 1; `iterations` are SelfExSR's search rounds; a network that takes longer than `time_limit` seconds is given
     up. Raises UnknownMethod, MethodUnavailable (also for iterations of a method that has none), ImageError for other
-    arrays, ValueError for fewer than one iteration, and RuntimeError for the time limit (inference.TimeLimitExceeded)
+    arrays, ValueError for fewer than one iteration, and RuntimeError for the time limit (errors.TimeLimitExceeded)
     or a device that is not there (inference.DeviceError).
     """
     output = run(lr, name, device=device, iterations=iterations, progress=progress, time_limit=time_limit)

@@ -26,7 +26,7 @@ def upscale(
     """uint8 (H, W, 3) or (H, W) -> the same, 4 times larger, and the device's name.
 
     A grey picture is run as three equal channels; its result is their mean. Raises weights.WeightsError,
-    inference.DeviceError, and inference.TimeLimitExceeded after `time_limit` seconds.
+    inference.DeviceError, and errors.TimeLimitExceeded after `time_limit` seconds.
     """
     engine = engine_of(name, weights.sha256_of(name), str(choose_device(device)))
     return upscale_with(engine, lr, progress=progress, time_limit=time_limit), engine.device_name

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from srcore import MethodUnavailable, read_image, resize, run, upscale, weights
 from srcore.color import bt601_luma
 from srcore.color_torch import luma, rgb_to_ycbcr, ycbcr_to_rgb
-from srcore.inference import DeviceError, Engine, TimeLimitExceeded, choose_device
+from srcore.errors import TimeLimitExceeded
+from srcore.inference import DeviceError, Engine, choose_device
 from srcore.networks import DRCN, ESPCN, SRCNN, SRResNet, build
 from srcore.resize_torch import imresize, shrinking_matrix
 from tests.srcore.test_networks import shuffled_statistics

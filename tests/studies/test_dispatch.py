@@ -18,10 +18,10 @@ from studies.dispatch import (
     living_queues,
     reconcile,
     route,
-    seconds_allowed,
     send,
     send_on_commit,
 )
+from studies.limits import seconds_allowed
 from studies.models import Method, Stimulus, Worker
 from studies.selection import generated_key
 from tests.studies import factories

@@ -221,6 +221,16 @@ def test_a_failed_image_is_made_when_it_is_tried_again(source, settings):
     np.testing.assert_array_equal(pixels(stimulus), upscale_bicubic(read_source(source)[1]))
 
 
+def test_a_network_that_takes_too_long_is_ended_where_celery_cannot_do_it(source, monkeypatch):
+    """A worker with --pool=solo ignores Celery's time limits, and so does this call: only srcore's is left."""
+    monkeypatch.setattr(generation, "seconds_allowed", lambda width, height: width * height * 1e-9)
+    stimulus = want(source, "srresnet-mse")
+    render(stimulus.pk)
+    stimulus.refresh_from_db()
+    assert (stimulus.state, stimulus.claim) == ("failed", None)
+    assert stimulus.error == "It took longer than the time limit and was stopped."
+
+
 def test_an_image_asked_for_with_other_code_is_not_passed_off_as_made_by_it(source):
     stimulus = want(source)
     Stimulus.objects.update(code_version="0.0")
