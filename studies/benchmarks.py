@@ -106,10 +106,12 @@ def _write(benchmark: Benchmark, added: Sequence[Source]) -> None:
                 benchmark.save()
             SourceImage.objects.bulk_create(rows)
     except BaseException as error:
-        for row in rows:
-            for file in (row.hr, row.lr):
-                if file:
-                    file.delete(save=False)
+        # The rows are there all or none; all of them when the interruption came just after the commit.
+        if rows and not SourceImage.objects.filter(hr=rows[0].hr.name).exists():
+            for row in rows:
+                for file in (row.hr, row.lr):
+                    if file:
+                        file.delete(save=False)
         if isinstance(error, IntegrityError):
             raise ImportRefused([f"{benchmark.name} was imported by somebody else meanwhile; run it again"]) from error
         if isinstance(error, ImageError):  # a file that was changed between the check and now

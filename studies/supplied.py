@@ -51,8 +51,10 @@ def import_results(
             row.save()
             Stimulus.objects.bulk_create(new)
     except BaseException as error:
-        for stimulus in new:
-            stimulus.file.delete(save=False)
+        # The rows are there all or none; all of them when the interruption came just after the commit.
+        if new and not Stimulus.objects.filter(file=new[0].file.name).exists():
+            for stimulus in new:
+                stimulus.file.delete(save=False)
         if isinstance(error, ImageError):  # a file that was changed between the check and now
             raise ImportRefused([str(error)]) from error
         raise

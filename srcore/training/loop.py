@@ -170,8 +170,13 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
         return None
     saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     rates = [list(piece) for piece in _rates(recipe, options, None)] if options.rates else None
-    asked_for = {"recipe": recipe.name, "plan": options.updates, "batch": options.batch, "rates": rates}
-    asked_for |= {"optimiser": options.optimiser}
+    asked_for = {
+        "recipe": recipe.name,
+        "plan": options.updates,
+        "batch": options.batch,
+        "rates": rates,
+        "optimiser": options.optimiser,
+    }
     for name, asked in asked_for.items():
         if asked is not None and saved[name] != asked:
             raise TrainingError(f"{path} is of a run with {name} {saved[name]}, not {asked}; a plan stays as it began")

@@ -1,5 +1,8 @@
+from contextlib import contextmanager
+
 import pytest
 from celery import current_app
+from django.db import transaction
 
 from tests.studies import services
 
@@ -27,6 +30,21 @@ def connect_celery(url: str) -> None:
 def _no_broker(tmp_path):
     """Tests must not write to the broker of a site that runs on this machine."""
     connect_celery(f"redis+socket://{tmp_path}/no-broker.sock")
+
+
+@pytest.fixture
+def interrupted_after_commit(monkeypatch):
+    """Our next transaction that ends well is followed at once by Ctrl-C."""
+    begin = transaction.atomic
+
+    @contextmanager
+    def atomic(**of_django):
+        with begin(**of_django):
+            yield
+        if not of_django:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(transaction, "atomic", atomic)
 
 
 @pytest.fixture

@@ -235,6 +235,28 @@ def test_files_already_written_are_removed_when_the_rows_cannot_be(folder, setti
     assert stored(settings) == files
 
 
+def test_interrupted_just_after_the_commit_it_keeps_the_files_of_the_rows(folder, settings, interrupted_after_commit):
+    write(folder / "a.png", photograph(1))
+    with pytest.raises(KeyboardInterrupt):
+        import_benchmark(name="own", path=folder)
+    hr, lr = read_source(SourceImage.objects.get())
+    assert hr.shape[0] == 4 * lr.shape[0]
+    assert len(stored(settings)) == 2
+
+
+def test_interrupted_just_before_the_commit_it_leaves_nothing(folder, settings, monkeypatch):
+    write(folder / "a.png", photograph(1))
+
+    def interrupt(rows):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SourceImage.objects, "bulk_create", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        import_benchmark(name="own", path=folder)
+    assert not Benchmark.objects.exists()
+    assert stored(settings) == []
+
+
 def test_the_command_ends_with_exit_code_one_and_no_traceback(tmp_path):
     env = {
         "MOSWEB_VAR": str(tmp_path),

@@ -83,6 +83,16 @@ def test_the_same_results_again_change_nothing(folder, settings):
     assert stored(settings) == 2
 
 
+def test_interrupted_just_after_the_commit_it_keeps_the_files_of_the_rows(folder, settings, request):
+    sync_methods()  # which has transactions of its own
+    request.getfixturevalue("interrupted_after_commit")
+    with pytest.raises(KeyboardInterrupt):
+        import_results(method="srgan-vgg54", benchmark="own", path=folder)
+    rows = Stimulus.objects.filter(method__name="srgan-vgg54")
+    assert rows.count() == stored(settings) == 2
+    assert all(row.file.size for row in rows)
+
+
 def test_other_pixels_get_a_new_row_that_counts_and_the_old_row_stays(folder):
     import_results(method="esrgan", benchmark="own", path=folder)
     first = counting("a", "esrgan")
