@@ -7,13 +7,12 @@ import copy
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic
 
 import torch
 from torch import Tensor, nn
 
 from srcore.color_torch import luma, rgb_to_ycbcr, ycbcr_to_rgb
-from srcore.errors import SrcoreError, TimeLimitExceeded
+from srcore.errors import SrcoreError
 from srcore.networks.generator import Generator
 from srcore.networks.srresnet import SRResNet
 from srcore.networks.srresnet_inference import SRResNetForInference
@@ -73,14 +72,13 @@ class Engine:
         *,
         budget: int | None = None,
         progress: Callable[[float], None] | None = None,
-        time_limit: float | None = None,
     ) -> Tensor:
         """Upscale a batch; the result lies where `lr` lies.
 
         `budget` is the bytes of activations to work with (default: 1 GiB on a CPU, half the free memory of a GPU);
-        what does not fit is cut into tiles whose seams are exact. `progress` gets the fraction done. Raises
-        ValueError for another layout, TimeLimitExceeded after `time_limit` seconds, and DeviceError when not even
-        the smallest tile fits.
+        what does not fit is cut into tiles whose seams are exact. `progress` gets the fraction done after each
+        layer, rising to 1; an exception that it raises ends the work. Raises ValueError for another layout and
+        DeviceError when not even the smallest tile fits.
         """
         check_layout(lr)
         result = torch.empty(lr.shape[0], 3, 4 * lr.shape[2], 4 * lr.shape[3], device=lr.device)
@@ -88,7 +86,7 @@ class Engine:
         def keep(first: int, tile: Tile, sr: Tensor) -> None:
             result[first : first + len(sr), :, *tile.scaled(4)] = sr
 
-        self.upscale_into(lr, keep, budget=budget, progress=progress, time_limit=time_limit)
+        self.upscale_into(lr, keep, budget=budget, progress=progress)
         return result
 
     def upscale_into(
@@ -98,7 +96,6 @@ class Engine:
         *,
         budget: int | None = None,
         progress: Callable[[float], None] | None = None,
-        time_limit: float | None = None,
     ) -> None:
         """As calling the engine, but hands each finished tile to `keep(first picture, LR tile, sr)`.
 
@@ -109,7 +106,7 @@ class Engine:
             left = budget or self._default_budget()
             while True:
                 try:
-                    self._run(lr, keep, left, progress, time_limit)
+                    self._run(lr, keep, left, progress)
                     return
                 except (torch.OutOfMemoryError, RuntimeError) as error:
                     if not _is_out_of_memory(error):
@@ -140,7 +137,6 @@ class Engine:
         keep: Callable[[int, Tile, Tensor], None],
         budget: int,
         progress: Callable[[float], None] | None,
-        time_limit: float | None,
     ) -> None:
         pixels = max(1, budget // self._bytes(1))
         count, _, height, width = lr.shape
@@ -148,7 +144,7 @@ class Engine:
         together = max(1, min(count, batch_pixels // (height * width)))  # pictures in one batch
         cut = list(tiles(height, width, pixels, self.radius))
         work = sum((t.bottom - t.top) * (t.right - t.left) for _, t in cut) * count * self._exact.macs_per_lr_pixel
-        with self._metering(work, progress, time_limit):
+        with self._metering(work, progress):
             for first in range(0, count, together):
                 batch = lr[first : first + together]
                 for tile, seen in cut:
@@ -175,27 +171,24 @@ class Engine:
             self._meter(output.shape[0] * output.shape[2] * output.shape[3] * layer.weight.numel())
 
     @contextmanager
-    def _metering(
-        self, work: int, progress: Callable[[float], None] | None, time_limit: float | None
-    ) -> Iterator[None]:
+    def _metering(self, work: int, progress: Callable[[float], None] | None) -> Iterator[None]:
         """Count multiply-accumulates layer by layer: a network that takes a minute a picture still shows progress."""
-        done, deadline = 0, monotonic() + time_limit if time_limit else None
+        if not progress:
+            yield
+            return
+        done = 0
 
         def meter(macs: int) -> None:
             nonlocal done
             done += macs
-            if progress:
-                progress(min(done / work, 0.999))
-            if deadline and monotonic() > deadline:
-                raise TimeLimitExceeded(f"not done after {time_limit:g} s; allow more time, or use a GPU")
+            progress(min(done / work, 0.999))
 
-        self._meter = meter if progress or deadline else None
+        self._meter = meter
         try:
             yield
         finally:
             self._meter = None
-        if progress:
-            progress(1.0)
+        progress(1.0)
 
 
 def _prepared(network: Generator, device: torch.device) -> Generator:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple
 
+from srcore.errors import TimeLimitExceeded
 from srcore.images import Pixels, check_pixels
 from srcore.methods.classical import CLASSICAL
 from srcore.registry import MethodUnavailable, get_method, why_unavailable
@@ -31,8 +32,8 @@ def upscale(
     """uint8 (H, W, 3) RGB or (H, W) grey -> the same, 4 times larger, by the method of that name.
 
     `device` is "auto", "cpu" or "cuda" and matters to networks only; `progress` is called with the fraction done,
-    0 to 1; `iterations` are SelfExSR's search rounds; a network that takes longer than `time_limit` seconds is given
-    up. Raises UnknownMethod, MethodUnavailable (also for iterations of a method that has none), ImageError for other
+    0 to 1; `iterations` are SelfExSR's search rounds; a network or SelfExSR is given up after `time_limit` seconds.
+    Raises UnknownMethod, MethodUnavailable (also for iterations of a method that has none), ImageError for other
     arrays, ValueError for fewer than one iteration, and RuntimeError for the time limit (errors.TimeLimitExceeded)
     or a device that is not there (inference.DeviceError).
     """
@@ -59,14 +60,27 @@ def run(
     if iterations is not None and method.family != "SelfExSR":
         raise MethodUnavailable(f"{name} has no iterations to choose; leave them out")
     start = perf_counter()
+    watch = progress if time_limit is None else _until(start + time_limit, f"{time_limit:g} s", progress)
     if name in CLASSICAL:
         pixels, used = CLASSICAL[name](lr), "cpu"
     elif method.family == "SelfExSR":
         from srcore.methods import selfexsr  # compiles its kernels with numba
 
-        pixels, used = selfexsr.upscale(lr, iterations=iterations, progress=progress), "cpu"
+        pixels, used = selfexsr.upscale(lr, iterations=iterations, progress=watch), "cpu"
     else:
         from srcore.methods import neural  # loads torch
 
-        pixels, used = neural.upscale(lr, name, device=device, progress=progress, time_limit=time_limit)
+        pixels, used = neural.upscale(lr, name, device=device, progress=watch)
     return Output(pixels, perf_counter() - start, used)
+
+
+def _until(deadline: float, allowed: str, progress: Progress | None) -> Progress:
+    """`progress`, if any, that ends the work which reports to it once the deadline is past."""
+
+    def watch(fraction: float) -> None:
+        if fraction < 1 and perf_counter() > deadline:
+            raise TimeLimitExceeded(f"not done after {allowed}; allow more time, or use a GPU")
+        if progress:
+            progress(fraction)
+
+    return watch

@@ -21,15 +21,14 @@ def upscale(
     *,
     device: str = "auto",
     progress: Callable[[float], None] | None = None,
-    time_limit: float | None = None,
 ) -> tuple[Pixels, str]:
     """uint8 (H, W, 3) or (H, W) -> the same, 4 times larger, and the device's name.
 
-    A grey picture is run as three equal channels; its result is their mean. Raises weights.WeightsError,
-    inference.DeviceError, and errors.TimeLimitExceeded after `time_limit` seconds.
+    A grey picture is run as three equal channels; its result is their mean. Raises weights.WeightsError
+    and inference.DeviceError.
     """
     engine = engine_of(name, weights.sha256_of(name), str(choose_device(device)))
-    return upscale_with(engine, lr, progress=progress, time_limit=time_limit), engine.device_name
+    return upscale_with(engine, lr, progress=progress), engine.device_name
 
 
 def upscale_with(
@@ -37,7 +36,6 @@ def upscale_with(
     lr: Pixels,
     *,
     progress: Callable[[float], None] | None = None,
-    time_limit: float | None = None,
 ) -> Pixels:
     """uint8 (H, W, 3) or (H, W) -> the same, 4 times larger, by an engine; as `upscale`."""
     rgb = as_rgb(lr)
@@ -49,7 +47,7 @@ def upscale_with(
         rounded = (values * 255 + 0.5).floor().to(torch.uint8).cpu().numpy()
         result[*tile.scaled(4)] = rounded
 
-    engine.upscale_into(tensor, keep, progress=progress, time_limit=time_limit)
+    engine.upscale_into(tensor, keep, progress=progress)
     return result
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from fractions import Fraction
+from time import sleep
 
 import numpy as np
 import pytest
@@ -158,11 +159,32 @@ def test_progress_grows_within_one_picture_and_ends_at_one():
     assert fractions[-1] == 1
 
 
-def test_a_time_limit_ends_the_work_and_leaves_the_engine_usable():
-    engine, lr = Engine(DRCN(filters=8, recursions=3), device="cpu"), torch.rand(1, 3, 6, 6)
+@pytest.mark.parametrize("name", ["espcn", "selfexsr"])
+def test_a_time_limit_ends_the_work_and_leaves_the_method_usable(picture, name, espcn_weights):
+    if name == "selfexsr":
+        pytest.importorskip("numba")
     with pytest.raises(TimeLimitExceeded, match=r"not done after 1e-06 s"):
-        engine(lr, time_limit=1e-6)
-    assert engine(lr).shape == (1, 3, 24, 24)
+        upscale(picture, name, time_limit=1e-6)
+    fractions = []
+    within = upscale(picture, name, time_limit=600, progress=fractions.append)
+    assert fractions[-1] == 1
+    np.testing.assert_array_equal(within, upscale(picture, name))
+
+
+def test_a_time_limit_counts_from_the_start_though_memory_runs_out_on_the_way(espcn_weights, monkeypatch):
+    compute, calls = Engine._compute, []
+
+    def out_of_memory_once(engine, lr):
+        calls.append(lr.shape)
+        if len(calls) == 1:
+            sleep(1.1)
+            raise torch.OutOfMemoryError
+        return compute(engine, lr)
+
+    monkeypatch.setattr(Engine, "_compute", out_of_memory_once)
+    with pytest.raises(TimeLimitExceeded):
+        upscale(np.zeros((60, 60, 3), np.uint8), "espcn", time_limit=1)
+    assert len(calls) == 2
 
 
 def test_numbers_too_large_for_half_precision_are_computed_again_in_float32():
