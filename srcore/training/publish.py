@@ -33,7 +33,8 @@ def publish(
     """Measure a run's generator and put it into the weights folder as its method; the new file.
 
     The manifest says the recipe, `data` and `licence` (words for a reader), updates, date, hardware, and PSNR and SSIM
-    (recipe `paper`) on each benchmark folder; with the file `vgg` also the distance in its phi_5,4. Raises
+    (recipe `paper`) on each benchmark folder; with the file `vgg` also the distance in its phi_5,4; and for a run that
+    began with weights of the manifest, their own entry, because their file may be the one replaced. Raises
     TrainingError for a folder that is no run, or is not finished unless `unfinished` is allowed.
     """
     if not (run / STATE).is_file():
@@ -65,6 +66,9 @@ def publish(
         "scores": {folder.resolve().name: _scores(engine, folder, distance) for folder in benchmarks},
         "licence": licence,
     }
+    for entry in weights.manifest().values():
+        if state["start"].endswith(entry["sha256"]):
+            facts["start_entry"] = entry
     return weights.publish(state["recipe"], network.state_dict(), facts)
 
 

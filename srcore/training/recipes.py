@@ -99,7 +99,7 @@ RECIPES: Mapping[str, Recipe] = {
             paper="Shi et al., CVPR 2016, section 3.2",
             deviations=(
                 *_COMMON,
-                "SOAP, which is in 3,000 updates where Adam is in 200,000",
+                "SOAP, which is after 8,000 updates beyond where Adam is after 200,000",
                 "the learning rate falls from 3e-3 to 1e-5 geometrically, where the paper lowers it by the loss",
                 "80,000 updates of 16 crops; the paper stops after 100 epochs without progress",
             ),

@@ -67,6 +67,20 @@ def test_a_trained_network_becomes_its_method(weights_folder, photos, tmp_path, 
     assert entry["scores"] == {"photos": {"psnr": round(score.psnr, 4), "ssim": round(score.ssim, 5)}}
 
 
+def test_a_run_that_goes_on_from_shipped_weights_keeps_what_made_those(weights_folder, photos, tmp_path):
+    def published(run, *more):
+        trained(photos, tmp_path / run, *more)
+        facts = ["--benchmarks", str(photos), "--data", run, "--licence", "CC0-1.0"]
+        assert main(["publish", str(tmp_path / run), *facts]) == 0
+        return json.loads((weights_folder / "manifest.json").read_text())["espcn"]
+
+    first = published("first")
+    second = published("second", "--start", str(weights_folder / "espcn.safetensors"), "--seed", "1")
+    assert "start_entry" not in first
+    assert second["start"] == f"espcn.safetensors, {first['sha256']}"
+    assert (second["data"], second["start_entry"]) == ("second", first)
+
+
 def test_every_network_comes_from_nothing_into_the_manifest_in_legs(weights_folder, shared, tmp_path, capsys):
     """The jobs of srcore/weights/README.md, small: each is one command that is repeated until it says it is done."""
     for folder, side in (("photos", 128), ("bench", 32)):
