@@ -60,7 +60,7 @@ def run(
     if iterations is not None and method.family != "SelfExSR":
         raise MethodUnavailable(f"{name} has no iterations to choose; leave them out")
     start = perf_counter()
-    watch = progress if time_limit is None else _until(start + time_limit, f"{time_limit:g} s", progress)
+    watch = progress if time_limit is None else _limited(progress, time_limit)
     if name in CLASSICAL:
         pixels, used = CLASSICAL[name](lr), "cpu"
     elif method.family == "SelfExSR":
@@ -74,12 +74,13 @@ def run(
     return Output(pixels, perf_counter() - start, used)
 
 
-def _until(deadline: float, allowed: str, progress: Progress | None) -> Progress:
-    """`progress`, if any, that ends the work which reports to it once the deadline is past."""
+def _limited(progress: Progress | None, seconds: float) -> Progress:
+    """`progress`, if any, but work that reports to it later than `seconds` from now is ended."""
+    deadline = perf_counter() + seconds
 
     def watch(fraction: float) -> None:
         if fraction < 1 and perf_counter() > deadline:
-            raise TimeLimitExceeded(f"not done after {allowed}; allow more time, or use a GPU")
+            raise TimeLimitExceeded(f"not done after {seconds:g} s; allow more time, or use a GPU")
         if progress:
             progress(fraction)
 
