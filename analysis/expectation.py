@@ -16,22 +16,21 @@ from scipy import stats
 
 from analysis import paper
 from analysis.replication import DEVIATIONS, paper_qualities
-from analysis.schema import SCALE
 from analysis.significance import ALPHA
-from analysis.simulate import NFLX_RATERS, THRESHOLDS, RaterPopulation
+from analysis.simulate import LEVELS, NFLX_RATERS, THRESHOLDS, RaterPopulation
 
 NODES = 15  # Gauss-Hermite nodes for a bias and for a deviation
 SLICES = 20  # of the raters' inconsistency
 POINTS = 2**14  # quasi-Monte Carlo points of the joint normal of all methods' statistics
-SCORES = np.arange(SCALE[0], SCALE[1] + 1)
+SCORES = LEVELS.astype(np.int64)  # an index as well, so it must stay whole
 
 
 @dataclass(frozen=True)
 class _Method:
-    """Score probabilities of one method: given a rater (raters, 5), and given a rater and an image's deviation."""
+    """Score probabilities of one method: given a rater (raters, scores), and given a rater and an image's deviation."""
 
     given_rater: np.ndarray
-    given_both: np.ndarray  # (raters, nodes, 5)
+    given_both: np.ndarray  # (raters, nodes, scores)
 
 
 def expected_shares(
@@ -112,7 +111,7 @@ def _methods(
 
 
 def _probabilities(latent: np.ndarray, noise: np.ndarray, lapse: float) -> np.ndarray:
-    """P(score = 1..5) of a latent mean and noise, shape (..., 5)."""
+    """P(score) of a latent mean and noise, shape (..., scores)."""
     above = stats.norm.cdf((latent[..., None] - THRESHOLDS) / noise[..., None])
     edges = np.concatenate([np.ones((*above.shape[:-1], 1)), above, np.zeros((*above.shape[:-1], 1))], axis=-1)
     return np.asarray((1 - lapse) * -np.diff(edges, axis=-1) + lapse / len(SCORES))

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.intervals import proportion_interval
-from analysis.panel import MISSING, cubes
+from analysis.panel import cubes
 from analysis.significance import ALPHA, Unit, pairwise_tests
 from analysis.simulate import RaterPopulation, image_qualities, quality_for, simulate_panel
 
@@ -47,11 +47,11 @@ def difference_variance(ratings: pd.DataFrame) -> DifferenceVariance:
     found = []
     for cube in cubes(ratings):
         for a, b in combinations(range(len(cube.methods)), 2):
-            both = (cube.scores[a] != MISSING) & (cube.scores[b] != MISSING)
+            both = cube.rated[a] & cube.rated[b]
             images = both[both.any(axis=1)].all(axis=0)  # raters who saw the pair at all decide which images count
             raters = both[:, images].all(axis=1) if images.any() else images
             if raters.sum() >= 2 and images.sum() >= 2:
-                difference = cube.scores[a].astype(float) - cube.scores[b]
+                difference = cube.scores[a] - cube.scores[b]
                 found.append(_components(difference[np.ix_(raters, images)]))
     if not found:
         raise ValueError(

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.panel import MISSING, Cube, cubes
-from analysis.schema import SCALE
+from analysis.panel import Cube, cubes, settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +23,6 @@ Unit = Literal["rater_x_image", "rater", "image"]
 ZeroMethod = Literal["pratt", "wilcox"]
 ALPHA = 0.05
 EXACT_UP_TO = 50  # pairs that differ: the exact distribution below, the normal approximation above
-_LEVELS = SCALE[1] + 1  # 0 stands for missing
 
 
 class SignedRank(NamedTuple):
@@ -114,7 +112,7 @@ _PAIR_COLUMNS = [
 
 
 def _test_pair(cube: Cube, a: int, b: int, unit: Unit, zero_method: ZeroMethod) -> dict[str, object]:
-    values, counts = _differences(cube.scores[a], cube.scores[b], unit)
+    values, counts = _differences(cube.scores[a], cube.scores[b], unit, cube.rounding)
     test = signed_rank(values, counts, zero_method=zero_method)
     return {
         "benchmark": cube.benchmark,
@@ -129,30 +127,30 @@ def _test_pair(cube: Cube, a: int, b: int, unit: Unit, zero_method: ZeroMethod) 
     }
 
 
-def _differences(a: np.ndarray, b: np.ndarray, unit: Unit) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct paired differences of two (raters, sources) int8 arrays, and their counts."""
+def _differences(a: np.ndarray, b: np.ndarray, unit: Unit, rounding: float) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct paired differences of two (raters, sources) arrays with NaN for missing, and their counts."""
+    difference = a - b
+    both = ~np.isnan(difference)
     if unit == "rater_x_image":
-        joint = np.bincount((a * np.int8(_LEVELS) + b).ravel(), minlength=_LEVELS**2).reshape(_LEVELS, _LEVELS)
-        joint = joint[1:, 1:]
-        span = np.arange(-(_LEVELS - 2), _LEVELS - 1)
-        return span, np.array([np.trace(joint, offset=-int(step)) for step in span])
-    both = (a != MISSING) & (b != MISSING)
-    axis = 1 if unit == "rater" else 0
-    n = both.sum(axis=axis)
-    total = (np.where(both, a, 0).astype(np.int64) - np.where(both, b, 0)).sum(axis=axis)
-    means = total[n > 0] / n[n > 0]
-    # Equal means reached by different divisions must tie.
-    values, counts = np.unique(np.round(means, 9), return_counts=True)
+        units = difference[both]
+    else:
+        axis = 1 if unit == "rater" else 0
+        n = both.sum(axis=axis)
+        units = np.where(both, difference, 0.0).sum(axis=axis)[n > 0] / n[n > 0]
+    values, counts = np.unique(settle(units, rounding), return_counts=True)
     return values, counts
 
 
 def cliffs_delta(a: np.ndarray, b: np.ndarray) -> float:
-    """P(A > B) - P(A < B) over all ratings of both, in [-1, 1]; NaN where one has none."""
-    share_a, share_b = (np.bincount(x.ravel(), minlength=_LEVELS)[1:].astype(np.float64) for x in (a, b))
-    if share_a.sum() == 0 or share_b.sum() == 0:
+    """P(A > B) - P(A < B) over all ratings of both, NaN for missing, in [-1, 1]; NaN where one has none."""
+    values_a, n_a = np.unique(a[~np.isnan(a)], return_counts=True)
+    values_b, n_b = np.unique(b[~np.isnan(b)], return_counts=True)
+    if not len(n_a) or not len(n_b):
         return float("nan")
-    joint = np.outer(share_a / share_a.sum(), share_b / share_b.sum())
-    return float(np.tril(joint, -1).sum() - np.triu(joint, 1).sum())
+    upto = np.r_[0, np.cumsum(n_b)]
+    below = upto[np.searchsorted(values_b, values_a, side="left")]
+    above = upto[-1] - upto[np.searchsorted(values_b, values_a, side="right")]
+    return float((n_a * (below - above)).sum() / (n_a.sum() * n_b.sum()))
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -256,14 +254,14 @@ _POSTHOC_COLUMNS = [
 
 def _ranks(cube: Cube, unit: Unit) -> np.ndarray:
     """Ranks of the methods within each complete block, float64 (blocks, methods), 1 = best, ties averaged."""
-    complete = (cube.scores != MISSING).all(axis=0)  # raters x sources
-    scores = np.where(complete, cube.scores, 0).astype(np.float64)
+    complete = cube.rated.all(axis=0)  # raters x sources
+    scores = np.where(complete, cube.scores, 0.0)
     if unit == "rater_x_image":
         blocks = scores[:, complete].T
     else:
         axis = 1 if unit == "rater" else 0
         n = complete.sum(axis=axis)
-        blocks = np.round(scores.sum(axis=axis + 1)[:, n > 0] / n[n > 0], 9).T
+        blocks = settle(scores.sum(axis=axis + 1)[:, n > 0] / n[n > 0], cube.rounding).T
     return np.asarray(stats.rankdata(-blocks, axis=1)) if blocks.size else np.empty((0, len(cube.methods)))
 
 

@@ -14,9 +14,11 @@ import pandas as pd
 from scipy import optimize, stats
 
 from analysis.recovery import recover
-from analysis.schema import SCALE, STIMULUS
+from analysis.scale import ACR
+from analysis.schema import STIMULUS
 
-THRESHOLDS = np.arange(SCALE[0], SCALE[1]) + 0.5
+LEVELS = np.array(ACR.levels)  # the scale of the raters fitted below and of the published MOS
+THRESHOLDS = (LEVELS[1:] + LEVELS[:-1]) / 2
 QUANTILES = 200  # equal-probability slices of the raters' inconsistency in expectations
 ROUNDING = 1 / 12  # variance that reporting whole steps adds to a latent value (Sheppard)
 
@@ -73,7 +75,7 @@ def expected_score(quality: np.ndarray, raters: RaterPopulation, *, deviation: f
     """
     spread = np.sqrt(raters.inconsistencies() ** 2 + raters.bias_sd**2 + deviation**2)
     above = stats.norm.cdf((np.asarray(quality)[:, None, None] - THRESHOLDS[:, None]) / spread).mean(axis=2)
-    return np.asarray((1 - raters.lapse) * (SCALE[0] + above.sum(axis=1)) + raters.lapse * np.mean(SCALE))
+    return np.asarray((1 - raters.lapse) * (ACR.low + above.sum(axis=1)) + raters.lapse * ACR.middle)
 
 
 def quality_for(mos: np.ndarray, raters: RaterPopulation, *, deviation: float = 0.0) -> np.ndarray:
@@ -119,9 +121,9 @@ def simulate_panel(
     count = len(stimuli)
     noise = rng.standard_normal((n_raters, count)) * inconsistency[:, None]
     latent = stimuli["quality"].to_numpy()[None, :] + bias[:, None] + noise
-    score = SCALE[0] + (latent[:, :, None] > THRESHOLDS).sum(axis=2)
-    lapses = rng.random(score.shape) < raters.lapse
-    score = np.where(lapses, rng.integers(SCALE[0], SCALE[1] + 1, score.shape), score)
+    level = (latent[:, :, None] > THRESHOLDS).sum(axis=2)
+    lapses = rng.random(level.shape) < raters.lapse
+    score = LEVELS[np.where(lapses, rng.integers(0, len(LEVELS), level.shape), level)].astype(np.int64)
     position = rng.permuted(np.tile(np.arange(1, count + 1), (n_raters, 1)), axis=1)
     width = len(str(n_raters))
     names = np.array([f"simulated_{number:0{width}d}" for number in range(1, n_raters + 1)])

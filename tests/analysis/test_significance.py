@@ -9,6 +9,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.multitest import multipletests
 
 from analysis import paper
+from analysis.recovery import remove_bias
 from analysis.schema import validate_ratings
 from analysis.significance import (
     cliffs_delta,
@@ -180,3 +181,18 @@ def test_holm_never_lowers_a_p_value_and_keeps_the_order(p):
     adjusted = holm(p)
     assert (adjusted >= p).all()
     assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+def test_a_raters_bias_taken_off_changes_no_paired_test(vqeg):
+    plain, unbiased = pairwise_tests(vqeg), pairwise_tests(remove_bias(vqeg))
+    assert ((plain["p"] > 0.05) & (plain["p"] < 0.9)).any()
+    np.testing.assert_allclose(unbiased["p"], plain["p"], rtol=1e-12)
+    np.testing.assert_allclose(unbiased["mean_difference"], plain["mean_difference"], atol=1e-12)
+    np.testing.assert_array_equal(unbiased["n_zero"], plain["n_zero"])
+
+
+def test_a_score_of_zero_is_a_score():
+    ratings = random_panel(raters=5, sources=4, methods=2, seed=1)
+    shifted = ratings.assign(score=ratings["score"] - 3)
+    assert (shifted["score"] == 0).any()
+    pd.testing.assert_frame_equal(pairwise_tests(shifted), pairwise_tests(ratings))
