@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from mosweb import staff
-from studies.dispatch import living_queues
+from studies.jobs.dispatch import living_queues
 from studies.models import Study
-from studies.sample import create_sample, launch_when_ready, open_rater
+from studies.research.sample import create_sample, launch_when_ready, open_rater
 
 
 def prepare() -> None:

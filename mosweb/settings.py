@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "studies",
+    "mosweb",  # its commands
 ]
 
 MIDDLEWARE = [
@@ -48,6 +49,7 @@ WSGI_APPLICATION = "mosweb.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": sorted((paths.BASE_DIR / "studies").glob("*/templates")),  # each room's
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -80,7 +82,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STORAGES = {
     # The images. Another backend (S3 and the like) is named here by its dotted path, its options in JSON.
     "default": {
-        "BACKEND": env.str("MOSWEB_IMAGE_STORAGE", "studies.storage.AtomicFileSystemStorage"),
+        "BACKEND": env.str("MOSWEB_IMAGE_STORAGE", "studies.content.storage.AtomicFileSystemStorage"),
         "OPTIONS": env.json("MOSWEB_IMAGE_STORAGE_OPTIONS", {}),
     },
     "staticfiles": {"BACKEND": "mosweb.static_storage.HashedFiles"},
@@ -88,6 +90,7 @@ STORAGES = {
 MEDIA_ROOT = VAR_DIR / "images"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_URL = "/static/"
+STATICFILES_DIRS = sorted((paths.BASE_DIR / "studies").glob("*/static"))  # each room's
 
 # work in the background
 

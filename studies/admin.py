@@ -1,6 +1,6 @@
 """The admin is for staff accounts; of studies it shows what there is and changes nothing.
 
-Content is imported, studies live by studies.setup, and what raters did is nobody's to edit.
+Content is imported, studies live by studies.research.setup, and what raters did is nobody's to edit.
 """
 
 from typing import Any

@@ -15,7 +15,7 @@ class StudiesConfig(AppConfig):
 def _sync_methods(apps: Any = None, **kwargs: Any) -> None:
     """The rows of the registry's methods follow the code that was just deployed."""
     # Models can be imported only when the apps are ready.
-    from studies.stimuli import sync_methods
+    from studies.content.methods import sync_methods
 
     # After `migrate studies zero` there is no table; `flush` does not say which there are.
     if apps is None or "method" in apps.all_models["studies"]:

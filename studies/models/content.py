@@ -7,6 +7,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from srcore.registry import METHODS
+from srcore.registry import queue as preferred_queue
+from studies.models.job import Job
+
+# A hung method must end some day. By far longer than any needs: DRCN takes a minute for a BSD100 picture on a CPU.
+SECONDS_A_PICTURE, SECONDS_A_MEGAPIXEL = 1800, 3600
+
 
 class Benchmark(models.Model):
     """A named set of source images, such as Set5."""
@@ -72,17 +79,12 @@ def stimulus_path(stimulus: "Stimulus", filename: str) -> str:
     return f"stimuli/{stimulus.opaque_name.hex[:2]}/{stimulus.opaque_name.hex}.png"
 
 
-class Stimulus(models.Model):
-    """What one method made, or is to make, of one source image.
+class Stimulus(Job):
+    """What one method made, or is to make, of one source image."""
 
-    The row is the truth of what is wanted and what is done; a message in a queue is only a hint to look here.
-    """
-
-    class State(models.TextChoices):
-        WANTED = "wanted"
-        RUNNING = "running"
-        DONE = "done"
-        FAILED = "failed"
+    word = "image"
+    task = "studies.generation.tasks.render_stimulus"
+    routed_by = "method__name"
 
     class Origin(models.TextChoices):
         GENERATED = "generated"
@@ -104,15 +106,7 @@ class Stimulus(models.Model):
     seconds = models.FloatField(null=True, help_text="time the method took")
     device = models.CharField(max_length=80, blank=True)
 
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WANTED)
-    # Who works on it: a random number of this attempt, and when that attempt last said that it lives.
-    claim = models.UUIDField(null=True, editable=False)
-    heartbeat_at = models.DateTimeField(null=True, editable=False)
-    sent_at = models.DateTimeField(null=True, editable=False)
-    attempts = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    finished_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name_plural = "stimuli"
@@ -134,6 +128,20 @@ class Stimulus(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} by {self.method.name}"
+
+    @staticmethod
+    def queue(value: str, living: set[str]) -> str:
+        """Networks to the gpu if a living worker reads it; never a queue that nobody reads.
+
+        With no worker alive at all it is cpu, which the next worker will read; if it reads gpu alone, the next round
+        moves it.
+        """
+        choices = ("gpu", "cpu") if value in METHODS and preferred_queue(value) == "gpu" else ("cpu", "gpu")
+        return next((queue for queue in choices if queue in living), "cpu")
+
+    @property
+    def seconds_allowed(self) -> int:
+        return round(SECONDS_A_PICTURE + SECONDS_A_MEGAPIXEL * self.source.width * self.source.height / 1e6)
 
 
 class Worker(models.Model):

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from studies.models.job import Job
 from studies.models.study import Study
 
 
@@ -14,28 +15,38 @@ def report_path(report: "Report", filename: str) -> str:
     return f"reports/{report.opaque_name.hex}.zip"
 
 
-class Report(models.Model):
+class Report(Job):
     """What analysis says of the ratings there were at one moment: a zip with report.html, tables, figures, summary."""
 
-    class State(models.TextChoices):
-        WANTED = "wanted"
-        DONE = "done"
-        FAILED = "failed"
+    word = "report"
+    task = "studies.research.tasks.make_report"
+    routed_by = "state"
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="reports")
     opaque_name = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WANTED)
-    finished_at = models.DateTimeField(null=True, editable=False)
     ratings = models.PositiveIntegerField(default=0, help_text="how many ratings it is about")
     file = models.FileField(upload_to=report_path, max_length=120, blank=True)
-    error = models.TextField(blank=True)
 
     class Meta:
         ordering: ClassVar = ["-requested_at", "-pk"]
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(state="done") | ~Q(file=""), name="done_report_has_a_file"),
+            models.CheckConstraint(
+                condition=~Q(state="running") | Q(claim__isnull=False, heartbeat_at__isnull=False),
+                name="running_report_is_claimed",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"report of {self.study} of {self.requested_at:%Y-%m-%d %H:%M}"
+
+    @staticmethod
+    def queue(value: str, living: set[str]) -> str:
+        """The queue of every worker that does not only make images."""
+        return "default"
+
+    @property
+    def seconds_allowed(self) -> int:
+        """By far longer than a report takes: 10 s for the 29,328 ratings of the paper's study."""
+        return 3600

@@ -56,13 +56,15 @@ def _fill(raters: int) -> list[str]:
     from django.urls import reverse
     from django.utils import timezone
 
-    from studies import setup, stimuli
-    from studies.generation import render
+    from studies.content.methods import sync_methods
+    from studies.content.supplied import import_results
+    from studies.generation import requests as stimuli
+    from studies.generation.render import render
     from studies.models import Benchmark, Stimulus
-    from studies.selection import slots
-    from studies.supplied import import_results
+    from studies.protocol.slots import slots
+    from studies.research import setup
 
-    stimuli.sync_methods()
+    sync_methods()
     study = setup.create_paper_study(name="paper", title="Image quality", seed=1609_04802)
     stimuli.request((slot.source, slot.method) for slot in slots(study) if slot.method.name not in STAND_INS)
     for pk in Stimulus.objects.filter(state="wanted").values_list("pk", flat=True):
@@ -84,7 +86,7 @@ def _stand_in(benchmark: object, weight: float, folder: Path) -> None:
 
     from srcore.images import write_image
     from srcore.resize import upscale_bicubic
-    from studies.sources import read_source
+    from studies.content.sources import read_source
 
     for source in benchmark.sources.all():  # type: ignore[attr-defined]
         pixels, lr = read_source(source)

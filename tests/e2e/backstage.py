@@ -7,8 +7,9 @@ import numpy as np
 from django.utils import timezone
 
 from srcore.images import read_image
-from studies import sessions, setup
 from studies.models import Rater, Rating, Session, Study, Trial
+from studies.rating import sessions
+from studies.research import setup
 from tests import blindness
 from tests.e2e.site import Invitation
 from tests.studies import factories

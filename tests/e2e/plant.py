@@ -21,6 +21,7 @@ from celery import Celery
 from tests.studies.services import Valkey
 
 ROOT = Path(__file__).resolve().parents[2]
+RENDER = "studies.generation.tasks.render_stimulus"
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float, what: str) -> float:
@@ -208,7 +209,7 @@ class Plant:
     def send(self, stimulus: int, **options: Any) -> None:
         """A message for this row, whoever has sent one before."""
         with Celery(broker=self.broker.url, set_as_current=False) as sender:
-            sender.send_task("studies.tasks.render_stimulus", (stimulus,), queue="cpu", ignore_result=True, **options)
+            sender.send_task(RENDER, (stimulus,), queue="cpu", ignore_result=True, **options)
 
     def close(self) -> None:
         for worker in self._workers:

@@ -1,4 +1,4 @@
-"""The blindness of tests/studies/test_blindness.py once more, on what a real server sends to a real browser."""
+"""The blindness of tests/studies/rating/test_blindness.py once more, on what a real server sends to a real browser."""
 
 import base64
 

@@ -13,13 +13,13 @@ import pytest
 
 from srcore.images import read_image, write_image
 from srcore.metrics import measure
-from studies.sources import pixels_sha256
+from studies.content.sources import pixels_sha256
 from tests.e2e.plant import Cluster, Plant, Sqlite, Worker, wait_for
 
 # What issue 2 promises: complete within a minute of the restart.
 RECOVERY = 60
 NEW_STUDY = """
-from studies import setup
+from studies.research import setup
 from studies.models import *
 benchmark = Benchmark.objects.get(name="{benchmark}")
 methods = list(Method.objects.filter(name__in={methods}))

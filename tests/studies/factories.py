@@ -10,9 +10,9 @@ from django.utils import timezone
 from srcore.images import encode_png
 from srcore.registry import METHODS
 from srcore.resize import downscale, upscale_bicubic, upscale_nearest
-from studies import setup
+from studies.content.stimuli import generated_key
 from studies.models import Benchmark, Method, Rater, SourceImage, Stimulus, Study
-from studies.selection import generated_key
+from studies.research import setup
 
 MAKERS = {"nearest": upscale_nearest, "bicubic": upscale_bicubic}
 

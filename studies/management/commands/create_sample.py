@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from studies import sample
+from studies.research import sample
 
 
 class Command(BaseCommand):

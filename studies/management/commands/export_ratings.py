@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from studies.export import KINDS, objective_frame, ratings_frame, serialise
 from studies.models import Study
+from studies.research.export import KINDS, objective_frame, ratings_frame, serialise
 
 
 class Command(BaseCommand):

@@ -3,9 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from studies.dispatch import living_queues
+from studies.generation.requests import Progress, progress, request_missing, retry_failures
+from studies.jobs.dispatch import living_queues
 from studies.models import Study
-from studies.stimuli import Progress, progress, request_missing, retry_failures
 
 POLL_SECONDS = 1
 BAR_WIDTH = 30

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from studies.benchmarks import ImportRefused, import_benchmark
+from studies.content.benchmarks import ImportRefused, import_benchmark
 
 
 class Command(BaseCommand):

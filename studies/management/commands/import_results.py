@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from studies.benchmarks import ImportRefused
-from studies.supplied import import_results
+from studies.content.benchmarks import ImportRefused
+from studies.content.supplied import import_results
 
 
 class Command(BaseCommand):

@@ -1,0 +1,34 @@
+"""The methods as the database knows them: a row for each, what can be offered, and why one cannot run here."""
+
+from django.db.models import Q
+
+from srcore.registry import METHODS, is_available, why_unavailable
+from studies.models import Method, Stimulus, Study
+
+
+def sync_methods() -> None:
+    """Give every method of the registry its row, in the registry's order, which is that of the paper's tables."""
+    Method.objects.bulk_create(
+        [
+            Method(name=name, display_name=method.display_name, kind=method.kind, rank=rank)
+            for rank, (name, method) in enumerate(METHODS.items())
+        ],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["display_name", "kind", "rank"],
+    )
+
+
+def why_not(method: Method) -> str:
+    """What keeps `method` from making images here and what to do about it; empty when nothing does."""
+    if method.name not in METHODS:
+        return f"import its result images: manage.py import_results {method.name} BENCHMARK FOLDER"
+    return why_unavailable(method.name)
+
+
+def offered_methods(study: Study | None = None) -> list[Method]:
+    """Methods that a design can choose: those that run here, those with supplied results, and the study's own."""
+    supplied = Q(stimuli__origin=Stimulus.Origin.FOLDER)
+    runnable = Q(name__in=[name for name in METHODS if is_available(name)])
+    chosen = Q(pk__in=study.cells.values("method")) if study is not None and study.pk else Q()
+    return list(Method.objects.filter(supplied | runnable | chosen).distinct())

@@ -1,0 +1,86 @@
+"""Making one image: from a claimed row to a stored file with its measures. The only importer of srcore.methods."""
+
+import logging
+from dataclasses import dataclass
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from srcore.errors import TimeLimitExceeded
+from srcore.images import ImageError, Pixels, encode_png
+from srcore.methods import run
+from srcore.metrics import measure
+from srcore.registry import METHODS, MethodUnavailable
+from studies.content.sources import pixels_sha256, read_source
+from studies.content.stimuli import generated_key
+from studies.jobs.attempts import TOO_LATE, attempt, finished
+from studies.models import Stimulus
+from studies.models.content import stimulus_path
+
+logger = logging.getLogger(__name__)
+
+
+class Outdated(Exception):
+    """The image was asked for with weights or code that are not installed any more."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """An image and what is known about it: PSNR in dB and SSIM by the recipe `paper`, the method's run time."""
+
+    pixels: Pixels
+    psnr: float
+    ssim: float
+    seconds: float
+    device: str
+
+
+def render(stimulus: int) -> None:
+    """Make, measure and store the image of this row, as studies.jobs.attempts.attempt says."""
+    rows = Stimulus.objects.select_related("source__benchmark", "method")
+    attempt(rows, stimulus, make=_make, store=_store, reason=_reason)
+
+
+def _make(row: Stimulus) -> Made:
+    name = row.method.name
+    if name not in METHODS or any(getattr(row, key) != value for key, value in generated_key(name).items()):
+        raise Outdated(f"It was asked for with other weights or code of {name} than are installed now: ask again.")
+    hr, lr = read_source(row.source)
+    if METHODS[name].kind == "reference":
+        pixels, seconds, device = hr, 0.0, ""
+    else:
+        # Celery's limits do not work in a worker with --pool=solo, which is how a GPU is used.
+        pixels, seconds, device = run(lr, name, time_limit=row.seconds_allowed)
+    psnr, ssim = measure(hr, pixels, recipe="paper")
+    return Made(pixels, psnr, ssim, seconds, device)
+
+
+def _store(row: Stimulus, mine: "QuerySet[Stimulus]", made: Made) -> None:
+    png = encode_png(made.pixels)
+    with transaction.atomic():
+        # The update's lock on the row keeps every other attempt from its file until the row says that it is there.
+        if not mine.update(heartbeat_at=Now()):
+            logger.warning("%s was taken over by another worker; this result is dropped", row)
+            return
+        mine.update(
+            file=row.file.storage.save(stimulus_path(row, ""), ContentFile(png)),
+            pixels_sha256=pixels_sha256(made.pixels),
+            psnr=made.psnr,
+            ssim=made.ssim,
+            seconds=made.seconds,
+            device=made.device,
+            **finished(Stimulus.State.DONE),
+        )
+
+
+def _reason(error: Exception) -> str:
+    """One paragraph for staff; the traceback is in the worker's log."""
+    if isinstance(error, TimeLimitExceeded):
+        return TOO_LATE
+    if isinstance(error, MemoryError):
+        return "The worker has too little memory for this image."
+    if isinstance(error, ImageError | MethodUnavailable | Outdated | OSError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

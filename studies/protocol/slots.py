@@ -1,0 +1,48 @@
+"""The places of a study's design, for each cell and calibration image, and the stimulus that fills each now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from studies.content.stimuli import current_stimuli
+from studies.models import Method, SourceImage, Stimulus, Study, StudyImage
+
+Role = StudyImage.Role
+# The two ends of the scale in the paper's calibration: nearest is shown as 1, the original as 5.
+ANCHORS: dict[str, str] = {Role.LOW_ANCHOR: "nearest", Role.HIGH_ANCHOR: "hr"}
+ANCHOR_SCORES: dict[str, int] = {Role.LOW_ANCHOR: 1, Role.HIGH_ANCHOR: 5}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place of a study's design: the image that `method` makes of `source`, and the stimulus that fills it."""
+
+    source: SourceImage
+    method: Method
+    role: str
+    stimulus: Stimulus | None
+
+
+def slots(study: Study) -> list[Slot]:
+    """Every image of the study's design, filled or not. A launched study keeps those it was launched with."""
+    if study.state != Study.State.DRAFT:
+        images = study.images.select_related("stimulus__source__benchmark", "stimulus__method")
+        return [Slot(i.stimulus.source, i.stimulus.method, i.role, i.stimulus) for i in images]
+    places = list(_places(study))
+    filled = current_stimuli([(source, method) for source, method, _ in places])
+    return [Slot(source, method, role, filled.get((source.pk, method.pk))) for source, method, role in places]
+
+
+def _places(study: Study) -> Iterator[tuple[SourceImage, Method, str]]:
+    sources: dict[int, list[SourceImage]] = {}
+    cells = list(study.cells.select_related("method", "benchmark"))
+    for source in SourceImage.objects.filter(benchmark__in={c.benchmark_id for c in cells}).select_related("benchmark"):
+        sources.setdefault(source.benchmark_id, []).append(source)
+    for cell in cells:
+        for source in sources.get(cell.benchmark_id, []):
+            yield source, cell.method, Role.RATED
+    calibration = list(study.calibration.select_related("benchmark"))
+    if calibration:
+        anchors = {m.name: m for m in Method.objects.filter(name__in=ANCHORS.values())}
+        for source in calibration:
+            for role, name in ANCHORS.items():
+                yield source, anchors[name], role

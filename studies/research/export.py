@@ -1,0 +1,66 @@
+"""A study as tables: its ratings and its objective scores, by the contract of analysis.schema."""
+
+import io
+from datetime import UTC
+from typing import Literal
+
+import pandas as pd
+from django.db.models import F, QuerySet
+from django.db.models.expressions import Combinable
+
+from analysis.schema import OBJECTIVE_COLUMNS, RATINGS_COLUMNS, validate_objective, validate_ratings
+from studies.models import Rating, Study
+from studies.protocol.slots import Role, slots
+
+Kind = Literal["csv", "parquet"]
+KINDS: dict[str, Kind] = {"csv": "csv", "parquet": "parquet"}
+
+# Column of the contract -> where it stands. Positions count the rated trials alone, from 1.
+_FIELDS: dict[str, Combinable] = {
+    "study": F("trial__session__rater__study__name"),
+    "rater": F("trial__session__rater__label"),
+    "session": F("trial__session_id"),
+    "position": F("trial__position") - F("trial__session__calibration_trials"),
+    "benchmark": F("trial__stimulus__source__benchmark__name"),
+    "source": F("trial__stimulus__source__name"),
+    "method": F("trial__stimulus__method__name"),
+    "repeat": F("trial__repeat"),
+}
+
+
+def counted_ratings(study: Study) -> QuerySet[Rating]:
+    """The study's ratings, without those of staff who tried it."""
+    return Rating.objects.filter(trial__session__rater__study=study, trial__session__rater__is_preview=False)
+
+
+def ratings_frame(study: Study) -> pd.DataFrame:
+    """One row a rating, ordered by rater and position: the columns of analysis.schema.RATINGS_COLUMNS."""
+    fields: list[Combinable] = [_FIELDS.get(column, F(column)) for column in RATINGS_COLUMNS]
+    rows = counted_ratings(study).order_by("trial__session__rater_id", "trial__position").values_list(*fields)
+    frame = pd.DataFrame.from_records(list(rows), columns=list(RATINGS_COLUMNS))
+    frame["rated_at"] = pd.to_datetime(frame["rated_at"], utc=True)
+    # A table without rows is an error to who reads ratings, and no news to who watches a study begin.
+    return frame if frame.empty else validate_ratings(frame)
+
+
+def objective_frame(study: Study) -> pd.DataFrame:
+    """One row a rated stimulus: the columns of analysis.schema.OBJECTIVE_COLUMNS; psnr of the reference is inf."""
+    rows = [
+        (slot.source.benchmark.name, slot.source.name, slot.method.name, slot.stimulus.psnr, slot.stimulus.ssim)
+        for slot in slots(study)
+        if slot.role == Role.RATED and slot.stimulus is not None
+    ]
+    frame = pd.DataFrame.from_records(rows, columns=list(OBJECTIVE_COLUMNS))
+    return frame if frame.empty else validate_objective(frame)
+
+
+def serialise(frame: pd.DataFrame, *, kind: Kind) -> bytes:
+    """The table as a CSV file (UTF-8, times in ISO 8601 UTC) or a Parquet file."""
+    if kind == "parquet":
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        return buffer.getvalue()
+    table = frame.copy()
+    if "rated_at" in table:
+        table["rated_at"] = [time.astimezone(UTC).isoformat(timespec="milliseconds") for time in table["rated_at"]]
+    return table.to_csv(index=False, lineterminator="\n").encode()

@@ -1,0 +1,88 @@
+"""What staff see while a study runs: how far each rater is, and the MOS as it stands."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+from django.db.models import Count, Q, QuerySet
+
+from analysis.mos import mos
+from studies.models import Method, Rater, Session, Study
+from studies.research.export import objective_frame, ratings_frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaterProgress:
+    """A rater's state is invited, calibrating, rating, finished, withdrawn or revoked."""
+
+    rater: Rater
+    state: str
+    rated: int
+    total: int
+    last_active_at: datetime | None
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.rated // self.total if self.total else 0
+
+
+def studies_with_counts() -> QuerySet[Study]:
+    """All studies, newest first, with raters_invited, raters_finished and ratings_given; staff previews aside."""
+    counted = Q(raters__is_preview=False)
+    finished = counted & Q(raters__session__finished_at__isnull=False)
+    return Study.objects.annotate(
+        raters_invited=Count("raters", filter=counted, distinct=True),
+        raters_finished=Count("raters", filter=finished, distinct=True),
+        ratings_given=Count("raters__session__trials__rating", filter=counted, distinct=True),
+    )
+
+
+def rater_progress(study: Study) -> list[RaterProgress]:
+    """Every invited rater of the study, staff previews aside, in the order of invitation."""
+    raters = study.raters.filter(is_preview=False).select_related("session", "study").order_by("pk")
+    return [_progress(rater) for rater in raters]
+
+
+def results_table(study: Study) -> pd.DataFrame:
+    """benchmark, method, n, mos, sd, ci_low, ci_high, psnr, ssim; methods in the paper's order.
+
+    The 95 % intervals take raters and images as samples and are cut at the ends of the scale. psnr and ssim are means
+    over the images of the study's design, rated or not. Empty before the first rating.
+    """
+    ratings = ratings_frame(study)
+    if ratings.empty:
+        return pd.DataFrame()
+    objective = objective_frame(study).groupby(["benchmark", "method"], as_index=False)[["psnr", "ssim"]].mean()
+    table = mos(ratings, by=("benchmark", "method"), interval="two_way", clip=True).merge(
+        objective, on=["benchmark", "method"], how="left"
+    )
+    order = {name: rank for rank, name in enumerate(Method.objects.values_list("name", flat=True))}
+    table["rank"] = table["method"].map(order)
+    return table.sort_values(["benchmark", "rank"]).drop(columns="rank").reset_index(drop=True)
+
+
+def _progress(rater: Rater) -> RaterProgress:
+    session: Session | None = getattr(rater, "session", None)
+    rated = total = 0
+    if session is not None:
+        rated = max(session.next_position - 1 - session.calibration_trials, 0)
+        total = session.trials_total - session.calibration_trials
+    return RaterProgress(
+        rater=rater,
+        state=_state(rater, session),
+        rated=rated,
+        total=total,
+        last_active_at=session.last_active_at if session else None,
+    )
+
+
+def _state(rater: Rater, session: Session | None) -> str:
+    if rater.withdrawn_at:
+        return "withdrawn"
+    if rater.revoked_at:
+        return "revoked"
+    if session is None:
+        return "invited"
+    if session.finished_at:
+        return "finished"
+    return "calibrating" if session.next_position <= session.calibration_trials else "rating"

@@ -1,0 +1,180 @@
+"""import_results: somebody's pictures as a method's, measured, all or none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from srcore.images import read_image
+from srcore.metrics import measure
+from srcore.resize import upscale_bicubic, upscale_nearest
+from studies.content.benchmarks import ImportRefused, import_benchmark
+from studies.content.methods import sync_methods
+from studies.content.sources import read_source
+from studies.content.stimuli import current_stimuli
+from studies.content.supplied import import_results
+from studies.models import Method, SourceImage, Stimulus
+from tests.studies import factories
+
+pytestmark = [pytest.mark.django_db, pytest.mark.services]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Bicubic results of the benchmark `own` (sources a and b), named as result archives name them."""
+    pictures, results = tmp_path / "pictures", tmp_path / "results"
+    for path in (pictures, results):
+        path.mkdir()
+    for name, seed in (("a", 1), ("b", 2)):
+        Image.fromarray(factories.photograph(seed)).save(pictures / f"{name}.png")
+    import_benchmark(name="own", path=pictures)
+    supply(results, upscale_bicubic)
+    return results
+
+
+def supply(folder: Path, method) -> None:
+    for source in SourceImage.objects.all():
+        Image.fromarray(method(read_source(source)[1])).save(folder / f"{source.name}_x4_SRGAN.png")
+
+
+def counting(source: str, method: str) -> Stimulus:
+    row, by = SourceImage.objects.get(name=source), Method.objects.get(name=method)
+    return current_stimuli([(row, by)])[row.pk, by.pk]
+
+
+def stored(settings) -> int:
+    return sum(path.is_file() for path in Path(settings.MEDIA_ROOT, "stimuli").rglob("*"))
+
+
+def test_results_become_measured_stimuli_of_a_method_that_cannot_run_here(folder):
+    report = import_results(method="srgan-vgg54", benchmark="own", path=folder)
+    assert report.added == ["a", "b"]
+    stimulus = counting("a", "srgan-vgg54")
+    hr, lr = read_source(stimulus.source)
+    with stimulus.file.open() as file:
+        np.testing.assert_array_equal(read_image(file, name="a"), upscale_bicubic(lr))
+    assert (stimulus.psnr, stimulus.ssim) == measure(hr, upscale_bicubic(lr))
+    assert (stimulus.state, stimulus.origin, stimulus.seconds) == ("done", "folder", None)
+    assert Method.objects.get(name="srgan-vgg54").kind == "upscaler"
+
+
+def test_a_result_travels_with_as_many_bytes_as_the_other_versions_of_its_source(folder):
+    import_results(method="srgan-vgg54", benchmark="own", path=folder)
+    stimulus = counting("a", "srgan-vgg54")
+    assert stimulus.file.size == stimulus.source.hr.size
+
+
+def test_a_new_name_becomes_a_method_of_its_own_after_those_of_the_paper(folder):
+    call_command("import_results", "esrgan", "own", str(folder), display_name="ESRGAN (Wang 2018)")
+    method = Method.objects.get(name="esrgan")
+    assert (method.kind, method.display_name) == ("folder", "ESRGAN (Wang 2018)")
+    assert Method.objects.last() == method
+    assert counting("b", "esrgan").psnr > 10
+
+
+def test_the_same_results_again_change_nothing(folder, settings):
+    import_results(method="esrgan", benchmark="own", path=folder)
+    before = list(Stimulus.objects.values())
+    report = import_results(method="esrgan", benchmark="own", path=folder)
+    assert (report.added, report.unchanged) == ([], ["a", "b"])
+    assert list(Stimulus.objects.values()) == before
+    assert stored(settings) == 2
+
+
+def test_interrupted_just_after_the_commit_it_keeps_the_files_of_the_rows(folder, settings, request):
+    sync_methods()  # which has transactions of its own
+    request.getfixturevalue("interrupted_after_commit")
+    with pytest.raises(KeyboardInterrupt):
+        import_results(method="srgan-vgg54", benchmark="own", path=folder)
+    rows = Stimulus.objects.filter(method__name="srgan-vgg54")
+    assert rows.count() == stored(settings) == 2
+    assert all(row.file.size for row in rows)
+
+
+def test_other_pixels_get_a_new_row_that_counts_and_the_old_row_stays(folder):
+    import_results(method="esrgan", benchmark="own", path=folder)
+    first = counting("a", "esrgan")
+    supply(folder, upscale_nearest)
+    import_results(method="esrgan", benchmark="own", path=folder)
+    second = counting("a", "esrgan")
+    assert second.pixels_sha256 != first.pixels_sha256
+    assert Stimulus.objects.filter(pk=first.pk, pixels_sha256=first.pixels_sha256).exists()
+
+
+def test_the_first_pixels_count_again_when_they_are_imported_again(folder):
+    import_results(method="esrgan", benchmark="own", path=folder)
+    first = counting("a", "esrgan")
+    for method in (upscale_nearest, upscale_bicubic):
+        supply(folder, method)
+        import_results(method="esrgan", benchmark="own", path=folder)
+    third = counting("a", "esrgan")
+    assert third.pixels_sha256 == first.pixels_sha256
+    assert third.pk != first.pk
+
+
+def test_supplied_results_count_before_older_generated_ones(folder):
+    sync_methods()
+    method = Method.objects.get(name="bicubic")
+    source = SourceImage.objects.get(name="a")
+    generated = factories.make_stimulus(source, method, read_source(source)[0])
+    assert counting("a", "bicubic") == generated
+    import_results(method="bicubic", benchmark="own", path=folder)
+    assert counting("a", "bicubic").origin == "folder"
+
+
+def missing(folder: Path) -> None:
+    (folder / "b_x4_SRGAN.png").unlink()
+
+
+def cut(folder: Path) -> None:
+    pixels = np.asarray(Image.open(folder / "b_x4_SRGAN.png"))
+    Image.fromarray(pixels[4:-4, 4:-4]).save(folder / "b_x4_SRGAN.png")
+
+
+def doubled(folder: Path) -> None:
+    (folder / "b_x4_other.png").write_bytes((folder / "b_x4_SRGAN.png").read_bytes())
+
+
+def broken(folder: Path) -> None:
+    (folder / "b_x4_SRGAN.png").write_bytes((folder / "b_x4_SRGAN.png").read_bytes()[:200])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (missing, r"b: no file of .* has this name"),
+        (cut, r"b_x4_SRGAN\.png: 88 x 56 pixels where b needs 96 x 64"),
+        (doubled, r"b: several files fit \(b_x4_SRGAN\.png, b_x4_other\.png\)"),
+        (broken, r"b_x4_SRGAN\.png: broken or cut off"),
+    ],
+)
+def test_one_bad_file_and_nothing_is_imported(folder, settings, spoil, message):
+    spoil(folder)
+    with pytest.raises(CommandError, match=rf"{message}(.|\n)*Nothing was imported"):
+        call_command("import_results", "esrgan", "own", str(folder))
+    assert not Method.objects.filter(name="esrgan").exists()
+    assert not Stimulus.objects.exists()
+    assert stored(settings) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "hr"}, "hr is the benchmark's own picture"),
+        ({"benchmark": "Set6"}, "there is no benchmark 'Set6'; imported are: own"),
+        ({"method": "my method"}, "cannot be a method's name"),
+        ({"method": "bicubic", "display_name": "better"}, "bicubic is built in"),
+        ({"path": Path("/nowhere")}, "is not a folder"),
+    ],
+)
+def test_it_says_what_it_cannot_import_and_what_there_is(folder, arguments, message):
+    with pytest.raises(ImportRefused, match=message):
+        import_results(**{"method": "esrgan", "benchmark": "own", "path": folder, **arguments})
+    assert not Stimulus.objects.exists()
+
+
+def test_a_suffix_picks_one_method_from_a_folder_of_several(folder):
+    doubled(folder)
+    assert import_results(method="esrgan", benchmark="own", path=folder, suffix="SRGAN").added == ["a", "b"]

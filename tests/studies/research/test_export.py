@@ -1,0 +1,156 @@
+import io
+import math
+
+import pandas as pd
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from analysis.schema import OBJECTIVE_COLUMNS, RATINGS_COLUMNS, read_objective, read_ratings
+from studies.models import Stimulus
+from studies.rating import sessions
+from studies.research.export import objective_frame, ratings_frame, serialise
+from studies.research.monitoring import rater_progress, results_table, studies_with_counts
+from tests.studies.factories import launch, make_benchmark, make_rater, make_study
+from tests.studies.rating.test_sessions import DISPLAY
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db]
+NOW = timezone.now()
+SCORES = {"nearest": 1, "bicubic": 2, "hr": 5}
+
+
+def rate_all(study, label, *, limit=None, shift=0, **values):
+    rater = make_rater(study, label, **values)
+    sessions.agree(rater=rater, now=NOW)
+    session = sessions.finish_calibration(rater=sessions.get_rater(token=rater.token))
+    trials = session.trials.filter(phase="rated").select_related("stimulus__method")[:limit]
+    for trial in trials:
+        score = max(1, SCORES[trial.stimulus.method.name] - shift)
+        sessions.record_rating(rater_token=rater.token, token=trial.token, score=score, display=DISPLAY, now=NOW)
+    return rater
+
+
+@pytest.fixture
+def study():
+    return launch(make_study(calibration=make_benchmark("anchors", images=1), repeats=1))
+
+
+def test_every_rating_is_one_row_by_the_contract(study):
+    rate_all(study, "anna")
+    rate_all(study, "berta", limit=3)
+    frame = ratings_frame(study)
+    assert tuple(frame.columns) == RATINGS_COLUMNS
+    assert len(frame) == 7 + 3
+    anna = frame[frame["rater"] == "anna"]
+    assert list(anna["position"]) == [1, 2, 3, 4, 5, 6, 7]
+    assert sorted(anna["repeat"]) == [0] * 6 + [1]
+    assert set(anna["source"]) == {"tiny_000", "tiny_001"}
+    assert set(frame["study"]) == {"study"}
+    assert (frame["score"] == frame["method"].map(SCORES)).all()
+    assert set(frame["response_ms"]) == {900.5}
+    assert set(frame["device_pixel_ratio"]) == {1.25}
+    assert frame["rated_at"].iloc[0].to_pydatetime() == NOW
+
+
+def test_staff_previews_and_withdrawn_raters_are_not_exported(study):
+    rate_all(study, "staff", is_preview=True)
+    gone = rate_all(study, "gone")
+    rate_all(study, "anna", limit=1)
+    sessions.withdraw(rater=gone, now=NOW)
+    assert set(ratings_frame(study)["rater"]) == {"anna"}
+
+
+def test_the_objective_table_has_a_row_a_rated_stimulus(study):
+    frame = objective_frame(study)
+    assert tuple(frame.columns) == OBJECTIVE_COLUMNS
+    assert len(frame) == 6
+    assert set(frame["benchmark"]) == {"tiny"}
+
+
+def test_infinite_psnr_of_the_reference_survives_both_formats(tmp_path):
+    study = make_study()
+    Stimulus.objects.filter(method__name="hr").update(psnr=math.inf, ssim=1.0)
+    launch(study)
+    for kind in ("csv", "parquet"):
+        path = tmp_path / f"objective.{kind}"
+        path.write_bytes(serialise(objective_frame(study), kind=kind))
+        table = read_objective(path).set_index(["source", "method"])
+        assert table.loc[("tiny_000", "hr"), "psnr"] == math.inf
+        assert table.loc[("tiny_000", "bicubic"), "psnr"] == 30.0
+
+
+def test_csv_and_parquet_hold_the_same_ratings(study, tmp_path):
+    rate_all(study, "anna")
+    read = []
+    for kind in ("csv", "parquet"):
+        path = tmp_path / f"ratings.{kind}"
+        path.write_bytes(serialise(ratings_frame(study), kind=kind))
+        frame = read_ratings(path)
+        frame["rated_at"] = frame["rated_at"].dt.floor("ms").astype("datetime64[ms, UTC]")
+        read.append(frame)
+    pd.testing.assert_frame_equal(*read)
+
+
+def test_an_empty_study_exports_its_columns_alone(study):
+    assert serialise(ratings_frame(study), kind="csv").decode().strip() == ",".join(RATINGS_COLUMNS)
+
+
+def test_the_command_writes_both_tables(study, tmp_path):
+    rate_all(study, "anna")
+    out, objective, said = tmp_path / "r.csv", tmp_path / "o.parquet", io.StringIO()
+    call_command("export_ratings", "study", out=out, objective=objective, stdout=said)
+    assert len(read_ratings(out)) == 7
+    assert len(read_objective(objective)) == 6
+    assert said.getvalue().splitlines() == [f"7 ratings -> {out}", f"6 stimuli -> {objective}"]
+
+
+def test_the_command_names_the_studies_there_are(study, tmp_path):
+    with pytest.raises(CommandError, match="no study called 'stduy'. Studies: study"):
+        call_command("export_ratings", "stduy", out=tmp_path / "r.csv")
+
+
+def test_the_command_refuses_other_endings_and_writes_nothing(study, tmp_path):
+    with pytest.raises(CommandError, match="must be .csv or .parquet"):
+        call_command("export_ratings", "study", out=tmp_path / "r.csv", objective=tmp_path / "o.xls")
+    assert list(tmp_path.glob("*.*")) == []
+
+
+def test_the_command_says_why_a_file_cannot_be_written(study, tmp_path):
+    with pytest.raises(CommandError, match="No such file or directory"):
+        call_command("export_ratings", "study", out=tmp_path / "nowhere" / "r.csv")
+
+
+def test_mos_stands_beside_psnr_and_ssim_in_the_papers_order(study):
+    rate_all(study, "anna")
+    rate_all(study, "berta", shift=1)
+    rate_all(study, "clara", shift=1)
+    table = results_table(study)
+    assert list(table["method"]) == ["nearest", "bicubic", "hr"]
+    # nearest: all 1; bicubic: 2, 1 and 1 on both images; hr: 5, 4 and 4.
+    assert list(table["mos"]) == pytest.approx([1.0, 4 / 3, 13 / 3])
+    assert list(table["n"]) == [6, 6, 6]
+    # The raters differ, the images do not: t(0.975, 2) = 4.302653 times 0.577350 / sqrt(3).
+    assert 13 / 3 - table["ci_low"].iloc[2] == pytest.approx(4.302653 * 0.577350 / 3**0.5, abs=1e-5)
+    assert table["ci_high"].iloc[2] == 5
+    assert list(table["psnr"]) == [30.0] * 3
+
+
+def test_nobody_rated_means_no_results(study):
+    assert results_table(study).empty
+
+
+def test_progress_tells_who_stopped_where(study):
+    rate_all(study, "anna")
+    rate_all(study, "berta", limit=2)
+    make_rater(study, "clara")
+    sessions.agree(rater=make_rater(study, "dora"), now=NOW)
+    rate_all(study, "staff", is_preview=True)
+    found = [(p.rater.label, p.state, p.rated, p.total, p.percent) for p in rater_progress(study)]
+    assert found == [
+        ("anna", "finished", 7, 7, 100),
+        ("berta", "rating", 2, 7, 28),
+        ("clara", "invited", 0, 0, 0),
+        ("dora", "calibrating", 0, 7, 0),
+    ]
+    listed = studies_with_counts().get()
+    assert (listed.raters_invited, listed.raters_finished, listed.ratings_given) == (4, 1, 9)
