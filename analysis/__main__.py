@@ -8,10 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-import pandas as pd
-
+from analysis.columns import checked_copy, read, text
 from analysis.mos import IntervalName
-from analysis.schema import RatingsError, read_objective, read_ratings
+from analysis.objective import read_objective
+from analysis.scale import Scale, ScaleError
+from analysis.schema import STIMULUS, RatingsError, read_ratings
 from analysis.significance import Unit, ZeroMethod
 
 if TYPE_CHECKING:
@@ -44,15 +45,26 @@ def _parser() -> argparse.ArgumentParser:
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ratings", type=Path, help="CSV or Parquet: rater, source, method, score, and more")
     parser.add_argument(
-        "--objective", type=Path, help="CSV or Parquet: benchmark, source, method, psnr, ssim, and more"
+        "--objective",
+        type=Path,
+        help="CSV or Parquet: benchmark, source, method and a column a metric, or the long table of analysis.objective",
     )
+    parser.add_argument("--lower-is-better", action="append", default=[], metavar="METRIC", help="may be repeated")
+    parser.add_argument("--higher-is-better", action="append", default=[], metavar="METRIC", help="may be repeated")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument(
+        "--scale",
+        nargs=3,
+        metavar=("LOW", "HIGH", "STEP"),
+        help="of the scores, STEP or 'continuous' (default: the table's columns scale_..., else 1 5 1)",
+    )
     parser.add_argument("--reference", help="the hidden reference's method name (default: hr, where there is one)")
     parser.add_argument("--interval", choices=get_args(IntervalName), default="two_way_bootstrap")
     parser.add_argument("--unit", choices=get_args(Unit), default="rater_x_image", help="what a pair of the tests is")
     parser.add_argument("--zero-method", choices=get_args(ZeroMethod), default="pratt")
     parser.add_argument("--gold", type=Path, help="CSV of items with a known answer: source, method, expected")
     parser.add_argument("--exclude", action="append", default=[], metavar="RATER", help="leave a rater out, and say so")
+    parser.add_argument("--exclude-table", type=Path, help="CSV with a column rater: leave them all out, and say so")
     parser.add_argument("--mixed", action="store_true", help="also fit the ordinal mixed model (may take minutes)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.set_defaults(run=_report)
@@ -62,25 +74,55 @@ def _report(given: argparse.Namespace) -> None:
     from analysis.page import write_report
     from analysis.report import Options
 
-    ratings = read_ratings(given.ratings)
-    objective = read_objective(given.objective) if given.objective else None
+    scale = _scale(given.scale)
+    ratings = read_ratings(given.ratings, scale=scale)
+    directions = {"lower_is_better": given.lower_is_better, "higher_is_better": given.higher_is_better}
+    objective = read_objective(given.objective, **directions) if given.objective else None
+    if objective is None and any(directions.values()):
+        raise RatingsError("--lower-is-better and --higher-is-better speak of a table: give --objective")
     if given.reference is not None and given.reference not in set(ratings["method"]):
         known = ", ".join(sorted(set(ratings["method"])))
         raise RatingsError(f"no method is called {given.reference!r}; the table has {known}")
-    gold = pd.read_csv(given.gold) if given.gold else None
-    files = {"ratings": given.ratings, "objective": given.objective, "gold": given.gold}
+    gold = read(given.gold, text=STIMULUS, numeric=["expected"]) if given.gold else None
+    files = {
+        "ratings": given.ratings,
+        "objective": given.objective,
+        "gold": given.gold,
+        "excluded": given.exclude_table,
+    }
     options = Options(
         reference=given.reference or "hr",
         interval=given.interval,
         unit=given.unit,
         zero_method=given.zero_method,
-        exclude=tuple(given.exclude),
+        exclude=tuple(dict.fromkeys([*given.exclude, *_left_out(given.exclude_table)])),
+        scale=scale,
         mixed=given.mixed,
         seed=given.seed,
     )
     digests = {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path is not None}
     write_report(ratings, objective, out=given.out, options=options, gold_items=gold, digests=digests)
     print(f"{given.out / 'report.html'}")
+
+
+def _left_out(path: Path | None) -> list[str]:
+    """The raters that a table names."""
+    if path is None:
+        return []
+    table = checked_copy(read(path, text=["rater"], numeric=[]), ["rater"], what="table of raters to leave out")
+    return list(text(table["rater"], required=True))
+
+
+def _scale(given: Sequence[str] | None) -> Scale | None:
+    if given is None:
+        return None
+    try:
+        low, high, step = (None if part == "continuous" else float(part) for part in given)
+    except ValueError:
+        raise ScaleError(f"--scale {' '.join(given)}: LOW, HIGH and STEP are numbers, or STEP is continuous") from None
+    if low is None or high is None:
+        raise ScaleError("--scale: only STEP may be continuous")
+    return Scale(low, high, step)
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:

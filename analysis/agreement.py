@@ -9,8 +9,9 @@ from scipy import special
 from analysis import correlation
 from analysis.intervals import resample_counts
 from analysis.mos import group_codes
+from analysis.objective import Objective, objective_of
 from analysis.panel import matrix
-from analysis.schema import STIMULUS, metric_columns
+from analysis.schema import STIMULUS
 
 DRAWS = 200
 MIN_STIMULI = 6  # four parameters and something left over
@@ -20,7 +21,9 @@ SETTLED_DRAW = 1e-6  # of a bootstrap draw, whose own scatter is far larger
 STATISTICS = ("plcc", "srocc", "krocc", "rmse")
 
 
-def agreement(ratings: pd.DataFrame, objective: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
+def agreement(
+    ratings: pd.DataFrame, objective: pd.DataFrame | Objective, *, draws: int = DRAWS, seed: int = 0
+) -> pd.DataFrame:
     """How well each numeric column of `objective` predicts the MOS of a stimulus, by benchmark.
 
     PLCC (Pearson) and RMSE after the four-parameter logistic of `fit_logistic`, SROCC (Spearman) and KROCC (Kendall
@@ -29,10 +32,11 @@ def agreement(ratings: pd.DataFrame, objective: pd.DataFrame, *, draws: int = DR
     benchmark, metric, n, n_left_out, then each statistic with _low and _high. Fewer than 6 stimuli give no row.
     """
     panel = matrix(ratings)
-    joined = panel.stimuli.merge(objective, on=STIMULUS, how="left")
+    scores = objective_of(objective)
+    joined = panel.stimuli.merge(scores.values, on=STIMULUS, how="left")
     rows = []
     for benchmark in joined["benchmark"].unique():
-        for metric in metric_columns(objective):
+        for metric in scores.names:
             here = (joined["benchmark"] == benchmark).to_numpy()
             value = joined[metric].to_numpy(np.float64)
             used = here & np.isfinite(value)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import paper
+from analysis.objective import LONG_COLUMNS, Objective, read_objective
 from analysis.replication import paper_qualities
-from analysis.schema import read_objective, read_ratings
+from analysis.schema import read_ratings
 from analysis.simulate import NFLX_RATERS, RaterPopulation, image_qualities, simulate_panel
 
 FOLDER = Path(__file__).parent / "examples"
@@ -27,7 +28,7 @@ def ratings() -> pd.DataFrame:
     return read_ratings(RATINGS)
 
 
-def objective() -> pd.DataFrame:
+def objective() -> Objective:
     """The example's PSNR and SSIM, scattered around the published means."""
     return read_objective(OBJECTIVE)
 
@@ -57,4 +58,6 @@ def _metrics(stimuli: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     content = table["source"].map(dict(zip(sources, rng.standard_normal(len(sources)), strict=True)))
     table["psnr"] = (table["psnr"] + 2.0 * content).round(3)
     table["ssim"] = np.where(table["method"] == "hr", 1.0, (table["ssim"] + 0.03 * content).clip(0, 0.99).round(4))
-    return table.assign(simulated=True)
+    said = pd.DataFrame({"metric": ["psnr", "ssim"], "better": "higher", "unit": ["dB", ""], "decimals": [2, 4]})
+    long = table.melt(keys, ["psnr", "ssim"], var_name="metric", value_name="value").merge(said, on="metric")
+    return long[list(LONG_COLUMNS)].assign(simulated=True)

@@ -9,13 +9,16 @@ import pandas as pd
 from scipy import special
 
 from analysis import intervals
-from analysis.schema import SCALE, STIMULUS, RatingsError, first_showings
+from analysis.schema import STIMULUS, RatingsError, first_showings, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from analysis.scale import Scale
+
 IntervalName = Literal["student", "normal", "rater_bootstrap", "two_way_bootstrap", "two_way"]
 DRAWS = 1000
+BINS = 20  # of a continuous scale's score distribution
 
 
 def mos(
@@ -27,6 +30,7 @@ def mos(
     clip: bool = False,
     draws: int = DRAWS,
     seed: int = 0,
+    scale: Scale | None = None,
 ) -> pd.DataFrame:
     """MOS of each group of a validated ratings table; only the first showing of a repeated stimulus counts.
 
@@ -39,8 +43,8 @@ def mos(
     two_way_bootstrap  raters and sources are both samples; see `intervals.bootstrap_interval`
     two_way            the same without draws: crossed random effects, t with Satterthwaite's df
 
-    An interval may leave the scale near its ends; `clip` cuts it at 1 and 5. Raises ValueError on an unknown
-    name.
+    An interval may leave the scale near its ends; `clip` cuts it there (`scale`, else the table's: `scale_of`).
+    Raises ValueError on an unknown name.
     """
     if interval not in get_args(IntervalName):
         raise ValueError(f"unknown interval {interval!r}; known: {', '.join(get_args(IntervalName))}")
@@ -60,7 +64,8 @@ def mos(
     else:
         low, high = _clustered(table, groups, score, interval, confidence, draws, seed)
     if clip:
-        low, high = np.clip(low, *SCALE), np.clip(high, *SCALE)
+        ends = scale_of(ratings, scale)
+        low, high = (np.clip(limit, ends.low, ends.high) for limit in (low, high))
     return keys.assign(n=n, mos=mean, sd=sd, ci_low=low, ci_high=high)
 
 
@@ -116,16 +121,33 @@ def _clustered(
     return low, high
 
 
-def score_distribution(ratings: pd.DataFrame, *, by: Sequence[str] = ("benchmark", "method")) -> pd.DataFrame:
-    """Counts of each score: `by`, score 1..5, count, share (figure 5 of Ledig et al. 2017)."""
+def score_distribution(
+    ratings: pd.DataFrame, *, by: Sequence[str] = ("benchmark", "method"), scale: Scale | None = None
+) -> pd.DataFrame:
+    """Counts of each score: `by`, score, count, share (figure 5 of Ledig et al. 2017).
+
+    Every level of the scale has a row. A continuous scale is cut into BINS equal parts, and score is the middle of one;
+    a score between two parts counts in the upper. Raises RatingsError for scores off the scale, such as those of
+    `remove_bias`: state a continuous scale that holds them.
+    """
     table = first_showings(ratings)
     groups, keys = group_codes(table, by)
-    levels = SCALE[1] - SCALE[0] + 1
-    counts = np.bincount(groups * levels + table["score"].to_numpy() - SCALE[0], minlength=levels * len(keys))
-    tidy = keys.loc[keys.index.repeat(levels)].reset_index(drop=True)
-    tidy["score"] = np.tile(np.arange(SCALE[0], SCALE[1] + 1), len(keys))
+    ends = scale_of(ratings, scale)
+    score = table["score"].to_numpy(np.float64)
+    if not ends.mask(score).all():
+        odd = score[~ends.mask(score)][0]
+        raise RatingsError(f"the score {odd:g} is not on the scale {ends.text}: state the scores' scale (scale=)")
+    if ends.step is None:
+        levels = ends.low + ends.width * (np.arange(BINS) + 0.5) / BINS
+        level = np.minimum((score - ends.low) / ends.width * BINS, BINS - 1).astype(np.int64)
+    else:
+        levels = np.array(ends.levels)
+        level = np.rint((score - ends.low) / ends.step).astype(np.int64)
+    counts = np.bincount(groups * len(levels) + level, minlength=len(levels) * len(keys))
+    tidy = keys.loc[keys.index.repeat(len(levels))].reset_index(drop=True)
+    tidy["score"] = np.tile(levels, len(keys))
     tidy["count"] = counts
-    tidy["share"] = counts / np.repeat(np.bincount(groups), levels)
+    tidy["share"] = counts / np.repeat(np.bincount(groups), len(levels))
     return tidy
 
 
@@ -135,28 +157,30 @@ def sos(ratings: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"sd": "sos"})[[*STIMULUS, "n", "mos", "sos"]]
 
 
-def sos_parameter(ratings: pd.DataFrame) -> float:
-    """The SOS parameter a of SOS^2 = a (-x^2 + 6 x - 5) (Hossfeld, Schatz, Egger, QoMEX 2011).
+def sos_parameter(ratings: pd.DataFrame, *, scale: Scale | None = None) -> float:
+    """The SOS parameter a of SOS^2 = a (x - low) (high - x) (Hossfeld, Schatz, Egger, QoMEX 2011).
 
     Least squares over stimuli with at least two ratings, scores mapped to [0, 1]:
     a = sum (m - m^2) v / sum (m - m^2)^2. NaN where every stimulus has its MOS at an end of the scale.
     """
     table = sos(ratings).dropna()
-    width = SCALE[1] - SCALE[0]
-    mean = (table["mos"].to_numpy() - SCALE[0]) / width
-    variance = (table["sos"].to_numpy() / width) ** 2
+    ends = scale_of(ratings, scale)
+    mean = (table["mos"].to_numpy() - ends.low) / ends.width
+    variance = (table["sos"].to_numpy() / ends.width) ** 2
     shape = mean - mean**2
     weight = float((shape**2).sum())
     return float((shape * variance).sum() / weight) if weight > 0 else float("nan")
 
 
-def differential_scores(ratings: pd.DataFrame, *, reference: str = "hr", crushed: bool = False) -> pd.DataFrame:
+def differential_scores(
+    ratings: pd.DataFrame, *, reference: str = "hr", crushed: bool = False, scale: Scale | None = None
+) -> pd.DataFrame:
     """Each rater's score against the same rater's score of the hidden reference, ITU-T P.910 section 8.
 
-    DV = score(stimulus) - score(reference of the same source) + 5, in [1, 9]; `crushed` maps DV > 5 to 7 DV /
-    (2 + DV). Columns: rater, benchmark, source, method, score, reference_score, dv. Rows whose rater never
-    saw the source's reference are left out (they have none); the reference's own rows too. Raises
-    RatingsError where no row has that method.
+    DV = score(stimulus) - score(reference of the same source) + the scale's high end; `crushed` maps DV > 5 to 7 DV /
+    (2 + DV), as on 1 to 5 (another scale is stretched onto it and back). Columns: rater, benchmark, source, method,
+    score, reference_score, dv. Rows whose rater never saw the source's reference are left out (they have none); the
+    reference's own rows too. Raises RatingsError where no row has that method.
     """
     table = first_showings(ratings)[["rater", *STIMULUS, "score"]]
     hidden = table["method"] == reference
@@ -164,8 +188,12 @@ def differential_scores(ratings: pd.DataFrame, *, reference: str = "hr", crushed
         raise RatingsError(f"no row has the method {reference!r}: name the hidden reference with reference=")
     anchors = table[hidden].drop(columns="method").rename(columns={"score": "reference_score"})
     merged = table[~hidden].merge(anchors, on=["rater", "benchmark", "source"], validate="many_to_one")
-    value = (merged["score"] - merged["reference_score"] + SCALE[1]).to_numpy(np.float64)
-    merged["dv"] = np.where(value > SCALE[1], 7 * value / (2 + value), value) if crushed else value
+    ends = scale_of(ratings, scale)
+    difference = (merged["score"] - merged["reference_score"]).to_numpy(np.float64)
+    if crushed:
+        five = 5 + np.maximum(difference, 0) * 4 / ends.width
+        difference = np.where(difference > 0, (7 * five / (2 + five) - 5) * ends.width / 4, difference)
+    merged["dv"] = ends.high + difference
     return merged
 
 
@@ -176,9 +204,10 @@ def dmos(
     crushed: bool = False,
     by: Sequence[str] = ("benchmark", "method"),
     interval: IntervalName = "student",
+    scale: Scale | None = None,
 ) -> pd.DataFrame:
     """Differential MOS: `mos` of `differential_scores`, with the column dmos in place of mos."""
-    table = differential_scores(ratings, reference=reference, crushed=crushed)
+    table = differential_scores(ratings, reference=reference, crushed=crushed, scale=scale)
     scores = table.drop(columns="score").rename(columns={"dv": "score"}).assign(repeat=0)
     return mos(scores, by=by, interval=interval).rename(columns={"mos": "dmos"})
 

@@ -13,13 +13,13 @@ import pandas as pd
 
 from analysis import paper, plots, tables
 from analysis.report import Results, analyse, summary
-from analysis.schema import metric_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.figure import Figure
 
+    from analysis.objective import Objective
     from analysis.report import Options
 
 MOST_ROWS = 200  # a longer table is in its CSV file only
@@ -27,8 +27,6 @@ _CAPTIONS = {
     "score_distributions": "Distribution of the scores, the mean as a red diamond (figure 5 of the paper).",
     "mos": "Mean opinion scores with 95 % intervals, cut at the ends of the scale.",
     "ranks": "Average rank of each method within one rater and image, 1 = best, ties averaged.",
-    "mos_psnr": "MOS against mean PSNR (the reference has none); the names are in the order of the MOS.",
-    "mos_ssim": "MOS against mean SSIM; the names are in the order of the MOS.",
     "raters": "Bias and inconsistency of the raters with 95 % limits (ITU-T P.910 Annex E).",
     "screening": "The raters on the correlation and BT.500 screens; a filled square is rejected by some screen.",
 }
@@ -36,7 +34,7 @@ _CAPTIONS = {
 
 def write_report(
     ratings: pd.DataFrame,
-    objective: pd.DataFrame | None = None,
+    objective: pd.DataFrame | Objective | None = None,
     *,
     out: Path,
     options: Options | None = None,
@@ -88,10 +86,11 @@ def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
 
 def paper_tables(results: Results) -> dict[str, tuple[pd.DataFrame, str]]:
     """table_1 and table_2 in the paper's layout, each as (texts of the cells, LaTeX)."""
-    objective = results.tables.get("objective")
-    reference = results.options.reference
+    objective, scale, reference = results.objective, results.scale, results.options.reference
     said = " Simulated ratings." if results.simulated else ""  # a table or figure is soon on its own in another text
-    long = tables.measures(results.tables["mos"], objective, results.tables["asterisks"], reference=reference)
+    long = tables.measures(
+        results.tables["mos"], objective, results.tables["asterisks"], reference=reference, scale=scale
+    )
     found = {}
     losses = tables.table_1(long)
     if losses is not None:
@@ -106,16 +105,18 @@ def figures(results: Results) -> dict[str, Figure]:
     """Every figure that the results allow, by file name."""
     found = results.tables
     drawn: dict[str, Figure | None] = {
-        "score_distributions": plots.score_distributions(found["score_distribution"], found["mos"]),
-        "mos": plots.mean_scores(found["mos"], found["asterisks"]),
+        "score_distributions": plots.score_distributions(
+            found["score_distribution"], found["mos"], scale=results.scale
+        ),
+        "mos": plots.mean_scores(found["mos"], found["asterisks"], scale=results.scale),
         "ranks": plots.average_ranks(found["ranks"]),
         "raters": plots.raters(found["raters"]),
         "screening": plots.screening(results.screens),
     }
-    if "objective" in found:
-        means = tables.objective_means(found["objective"])
-        for metric in metric_columns(found["objective"]):
-            drawn[f"mos_{metric}"] = plots.mos_against(found["mos"], means, metric=metric)
+    if results.objective is not None:
+        means = tables.objective_means(results.objective)
+        for metric in results.objective.metrics:
+            drawn[f"mos_{metric.name}"] = plots.mos_against(found["mos"], means, metric=metric, scale=results.scale)
     made = {name: figure for name, figure in drawn.items() if figure is not None}
     if results.simulated:
         for figure in made.values():

@@ -17,10 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import paper
-from analysis.schema import SCALE
+from analysis.scale import ACR, Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from analysis.objective import Metric
 
 INK, RED, BLUE, ORANGE, GREEN = "#222222", "#d55e00", "#0072b2", "#e69f00", "#009e73"
 STYLES = [(BLUE, "o"), (RED, "s"), (GREEN, "^"), (ORANGE, "D"), (INK, "v"), ("#cc79a7", "P")]
@@ -36,7 +38,7 @@ _RC: dict[Any, Any] = {
     "axes.grid": False,
     "figure.dpi": 100,
 }
-_SCORES = np.arange(SCALE[0], SCALE[1] + 1)
+MOST_TICKS = 11  # of a score axis
 
 
 class NotebookFigure(Figure):
@@ -106,12 +108,22 @@ def _methods(axes: Axes, methods: list[str]) -> None:
     axes.set_xlim(-0.6, len(methods) - 0.4)
 
 
+def _score_ticks(axes: Axes, scale: Scale) -> None:
+    """Ticks at the levels, or at the labels and the ends of a continuous scale."""
+    at = list(scale.levels) or sorted({scale.low, scale.high, *(value for value, _ in scale.labels)})
+    if len(at) > MOST_TICKS or len(at) < 3:
+        ticks = MaxNLocator(MOST_TICKS - 1, steps=[1, 2, 2.5, 5, 10]).tick_values(scale.low, scale.high)
+        at = [float(tick) for tick in ticks if scale.low <= tick <= scale.high]
+    words = [f"{scale.score_text(tick)} {scale.label(tick)}".strip() if scale.step is None else "" for tick in at]
+    axes.set_yticks(at, words if any(words) else [scale.score_text(tick) for tick in at])
+
+
 def _width(methods: int) -> float:
     return float(np.clip(2.5 + 0.45 * methods, 5.5, 14))
 
 
 @mpl.rc_context(_RC)
-def score_distributions(distribution: pd.DataFrame, mos: pd.DataFrame) -> Figure:
+def score_distributions(distribution: pd.DataFrame, mos: pd.DataFrame, *, scale: Scale = ACR) -> Figure:
     """Figure 5 of the paper: counts of each score by method, darker is more, the mean as a red marker.
 
     Where methods were not rated equally often, shares of each method's ratings.
@@ -124,20 +136,21 @@ def score_distributions(distribution: pd.DataFrame, mos: pd.DataFrame) -> Figure
         methods = paper.ordered(sorted(set(part["method"])))
         equal = part.groupby("method")["count"].sum().nunique() == 1
         values = part.pivot(index="score", columns="method", values="count" if equal else "share")[methods]
-        image = axes.pcolormesh(
-            np.arange(len(methods) + 1) - 0.5, np.arange(len(_SCORES) + 1) + 0.5, values, cmap="Greys", vmin=0
-        )
+        gap = (values.index[-1] - values.index[0]) / (len(values) - 1)
+        edges = values.index[0] + gap * (np.arange(len(values) + 1) - 0.5)
+        image = axes.pcolormesh(np.arange(len(methods) + 1) - 0.5, edges, values, cmap="Greys", vmin=0)
         means = mos[mos["benchmark"] == benchmark].set_index("method")["mos"].reindex(methods)
         axes.plot(range(len(methods)), means, "D", color=RED, markeredgecolor="white", markersize=7, label="mean")
         _methods(axes, methods)
-        axes.set(title=benchmark, ylabel="score", yticks=_SCORES, ylim=(0.5, SCALE[1] + 0.5))
+        axes.set(title=benchmark, ylabel="score", ylim=(edges[0], edges[-1]))
+        _score_ticks(axes, scale)
         figure.colorbar(image, ax=axes, label="ratings" if equal else "share of ratings", pad=0.01)
     panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 
 @mpl.rc_context(_RC)
-def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None) -> Figure:
+def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None, *, scale: Scale = ACR) -> Figure:
     """MOS of each method with its interval, cut at the scale's ends; a shape a benchmark, * as in Table 1."""
     names = benchmarks_in_order(mos)
     methods = paper.ordered(sorted(set(mos["method"])))
@@ -147,7 +160,9 @@ def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None) -> Fig
         colour, marker = STYLES[index % len(STYLES)]
         part = mos[mos["benchmark"] == benchmark].set_index("method").reindex(methods).reset_index()
         mean = part["mos"].to_numpy()
-        low, high = (part[limit].fillna(part["mos"]).clip(*SCALE).to_numpy() for limit in ("ci_low", "ci_high"))
+        low, high = (
+            part[limit].fillna(part["mos"]).clip(scale.low, scale.high).to_numpy() for limit in ("ci_low", "ci_high")
+        )
         bars = np.maximum(np.stack([mean - low, high - mean]), 0)
         where = np.arange(len(methods)) + offset
         axes.errorbar(where, mean, yerr=bars, label=benchmark, color=colour, fmt=marker, capsize=2.5, markersize=5)
@@ -157,7 +172,8 @@ def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None) -> Fig
                 if method in set(starred):
                     axes.annotate("*", (x, y), ha="center", va="bottom", fontsize=13, color=INK)
     _methods(axes, methods)
-    axes.set(ylabel="mean opinion score", ylim=(SCALE[0] - 0.1, SCALE[1] + 0.15), yticks=_SCORES)
+    axes.set(ylabel="mean opinion score", ylim=(scale.low - 0.025 * scale.width, scale.high + 0.0375 * scale.width))
+    _score_ticks(axes, scale)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     if len(names) > 1:
@@ -195,34 +211,36 @@ def average_ranks(ranks: pd.DataFrame) -> Figure | None:
 
 
 @mpl.rc_context(_RC)
-def mos_against(mos: pd.DataFrame, means: pd.DataFrame, *, metric: str = "psnr") -> Figure | None:
+def mos_against(mos: pd.DataFrame, means: pd.DataFrame, *, metric: Metric, scale: Scale = ACR) -> Figure | None:
     """MOS of each method against the mean of a metric, one panel a benchmark; None where no value is finite."""
     both = mos.merge(means, on=["benchmark", "method"])
-    both = both[np.isfinite(both[metric])]
+    name = metric.name
+    both = both[np.isfinite(both[name])]
     if both.empty:
         return None
     names = benchmarks_in_order(both)
     figure, panels = _figure(max(4.0 * len(names), 5.0), 3.8, len(names), share=True)
-    unit = {"psnr": "PSNR (dB)", "ssim": "SSIM"}.get(metric, metric)
     for index, (axes, benchmark) in enumerate(zip(panels, names, strict=True)):
         colour, marker = STYLES[index % len(STYLES)]
-        part = both[both["benchmark"] == benchmark].sort_values(metric)
-        axes.plot(part[metric], part["mos"], marker, color=colour, markersize=6, zorder=3)
-        if 1 < len(part) <= MOST_LABELS and np.ptp(part[metric]) > 0:
-            _label_points(axes, part[metric].to_numpy(), part["mos"].to_numpy(), part["method"].tolist())
-        axes.set(title=benchmark, xlabel=unit, ylim=(SCALE[0] - 0.1, SCALE[1] + 0.1), yticks=_SCORES)
+        part = both[both["benchmark"] == benchmark].sort_values(name)
+        axes.plot(part[name], part["mos"], marker, color=colour, markersize=6, zorder=3)
+        if 1 < len(part) <= MOST_LABELS and np.ptp(part[name]) > 0:
+            _label_points(axes, part[name].to_numpy(), part["mos"].to_numpy(), part["method"].tolist(), scale)
+        margin = 0.025 * scale.width
+        axes.set(title=benchmark, xlabel=metric.title, ylim=(scale.low - margin, scale.high + margin))
+        _score_ticks(axes, scale)
         axes.grid(color="#e5e5e5", linewidth=0.6)
         axes.set_axisbelow(True)
     panels[0].set_ylabel("mean opinion score")
     return figure
 
 
-def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
+def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], scale: Scale) -> None:
     """Names in a column right of the points, in the order of their MOS, each joined to its point by a thin line."""
     order = np.argsort(y, kind="stable")
-    gap = min(0.19, (SCALE[1] - SCALE[0]) / max(len(y), 1))
+    gap = scale.width * min(0.0475, 1 / max(len(y), 1))
     levels = np.maximum.accumulate(y[order] - gap * np.arange(len(y))) + gap * np.arange(len(y))
-    levels -= max(levels[-1] - SCALE[1], 0) if len(levels) else 0
+    levels -= max(levels[-1] - scale.high, 0) if len(levels) else 0
     levels = np.minimum.accumulate((levels - gap * np.arange(len(y)))[::-1])[::-1] + gap * np.arange(len(y))
     edge = x.max() + 0.14 * np.ptp(x)
     for index, level in zip(order, levels, strict=True):
@@ -244,7 +262,7 @@ def raters(table: pd.DataFrame) -> Figure:
         value = table[name].to_numpy()
         bars = np.stack([value - table[f"{name}_low"], table[f"{name}_high"] - value])
         axes.errorbar(value, y, xerr=bars, fmt=marker, color=colour, markersize=4, capsize=2)
-        axes.set_xlabel(f"{name} (score steps)")
+        axes.set_xlabel(f"{name} (units of the score)")
         axes.grid(axis="x", color="#e5e5e5", linewidth=0.6)
     left.axvline(0, color=INK, linewidth=0.8)
     right.set_xlim(left=0)

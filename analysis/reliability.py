@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import krippendorff
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.panel import matrix
-from analysis.schema import SCALE, STIMULUS
+from analysis.panel import matrix, rounding_of, settle
+from analysis.schema import STIMULUS, scale_of
 from analysis.significance import ZeroMethod, signed_rank
+
+if TYPE_CHECKING:
+    from analysis.scale import Scale
 
 
 def icc(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -59,23 +63,27 @@ def _agreement(scores: np.ndarray, confidence: float) -> tuple[np.ndarray, np.nd
 def krippendorff_alpha(ratings: pd.DataFrame) -> float:
     """Krippendorff's alpha with the ordinal distance, missing ratings allowed; first showings, all stimuli.
 
-    NaN where all scores are the same or no stimulus has two ratings: alpha is not defined there.
+    The ordinal distance of two scores is that of their midranks among all scores that have a partner (Krippendorff,
+    Computing Krippendorff's Alpha-Reliability, 2011), so no list of possible scores is needed. NaN where all scores are
+    the same or no stimulus has two ratings: alpha is not defined there.
     """
     scores = matrix(ratings).scores
     paired = scores[:, (~np.isnan(scores)).sum(axis=0) >= 2]
-    if paired.size == 0 or np.nanmin(paired) == np.nanmax(paired):
+    n = (~np.isnan(paired)).sum(axis=0)
+    rank = stats.rankdata(paired, nan_policy="omit", axis=None).reshape(paired.shape)
+    if paired.size == 0 or np.nanmin(rank) == np.nanmax(rank):
         return float("nan")
-    domain = list(range(SCALE[0], SCALE[1] + 1))
-    return float(krippendorff.alpha(paired, level_of_measurement="ordinal", value_domain=domain))
+    within = np.nansum((rank - np.nanmean(rank, axis=0)) ** 2, axis=0) * n / (n - 1)
+    return float(1 - within.sum() * (n.sum() - 1) / (n.sum() * np.nansum((rank - np.nanmean(rank)) ** 2)))
 
 
-def retest(ratings: pd.DataFrame, *, zero_method: ZeroMethod = "pratt") -> pd.DataFrame:
+def retest(ratings: pd.DataFrame, *, zero_method: ZeroMethod = "pratt", scale: Scale | None = None) -> pd.DataFrame:
     """First against second showing of a stimulus to the same rater, as in the pilot of Ledig et al. 2017.
 
     Paired two-sided Wilcoxon test (`signed_rank`), over all such pairs. Columns: n_pairs, n_raters, n_zero,
-    mean_difference (second - first), p, identical and within_one (shares), within_rater_sd = sqrt(mean d^2 /
-    2), the standard error of measurement of one rating (Bland, Altman 1996), and spearman. One row; none
-    where nothing was shown twice.
+    mean_difference (second - first), p, identical and within_one (shares; within one category, `Scale.category`),
+    within_rater_sd = sqrt(mean d^2 / 2), the standard error of measurement of one rating (Bland, Altman 1996), and
+    spearman. One row; none where nothing was shown twice.
     """
     columns = ["rater", *STIMULUS]
     first = ratings[ratings["repeat"] == 0][[*columns, "score"]]
@@ -84,6 +92,7 @@ def retest(ratings: pd.DataFrame, *, zero_method: ZeroMethod = "pratt") -> pd.Da
     if pairs.empty:
         return pd.DataFrame(columns=_RETEST_COLUMNS)
     difference = (pairs["score_second"] - pairs["score_first"]).to_numpy(np.float64)
+    difference = settle(difference, rounding_of(pairs[["score_first", "score_second"]].to_numpy(np.float64)))
     values, counts = np.unique(difference, return_counts=True)
     test = signed_rank(values, counts, zero_method=zero_method)
     constant = pairs["score_first"].nunique() == 1 or pairs["score_second"].nunique() == 1
@@ -94,7 +103,7 @@ def retest(ratings: pd.DataFrame, *, zero_method: ZeroMethod = "pratt") -> pd.Da
         "mean_difference": difference.mean(),
         "p": test.p,
         "identical": (difference == 0).mean(),
-        "within_one": (np.abs(difference) <= 1).mean(),
+        "within_one": (np.abs(difference) <= scale_of(ratings, scale).category).mean(),
         "within_rater_sd": np.sqrt((difference**2).mean() / 2),
         "spearman": np.nan if constant else stats.spearmanr(pairs["score_first"], pairs["score_second"]).statistic,
     }

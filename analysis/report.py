@@ -17,8 +17,10 @@ from analysis import paper, recovery, screening
 from analysis.agreement import agreement
 from analysis.mixed import contrasts, ordinal_mixed_model
 from analysis.mos import IntervalName, average_ranks, dmos, mos, score_distribution, sos_parameter
+from analysis.objective import Objective, match_ratings, objective_of
 from analysis.reliability import icc, krippendorff_alpha, retest
-from analysis.schema import RatingsError, validate_objective, validate_ratings
+from analysis.scale import Scale
+from analysis.schema import RatingsError, scale_of, validate_ratings
 from analysis.significance import (
     ALPHA,
     Unit,
@@ -46,6 +48,7 @@ class Options:
     unit: Unit = "rater_x_image"
     zero_method: ZeroMethod = "pratt"
     exclude: tuple[str, ...] = ()
+    scale: Scale | None = None  # None: as the table says
     mixed: bool = False
     draws: int = 1000
     seed: int = 0
@@ -56,6 +59,8 @@ class Results:
     """Every table of a report by name (DataFrames as the functions of the library return them) and what to say."""
 
     options: Options
+    scale: Scale
+    objective: Objective | None
     tables: dict[str, pd.DataFrame]
     screens: dict[str, pd.DataFrame]
     effects: dict[str, pd.DataFrame]
@@ -73,7 +78,7 @@ class Results:
 
 def analyse(
     ratings: pd.DataFrame,
-    objective: pd.DataFrame | None = None,
+    objective: pd.DataFrame | Objective | None = None,
     *,
     options: Options | None = None,
     gold_items: pd.DataFrame | None = None,
@@ -84,29 +89,33 @@ def analyse(
     `digests` are the sha256 of the files the tables came from; without them those of the tables as CSV are stated.
     """
     options = options or Options()
-    everyone = validate_ratings(ratings)
-    metrics = None if objective is None else validate_objective(objective)
+    everyone = validate_ratings(ratings, scale=options.scale)
+    metrics = None if objective is None else match_ratings(objective_of(objective), everyone)
     kept = _exclude(everyone, options.exclude)
+    notes = [] if metrics is None else list(metrics.notes)
+    if gold_items is not None:
+        notes += screening.gold_items_of(gold_items, everyone)[1]
     screens = screening.screens(everyone, gold_items=gold_items)
     rejected = {name: _rejected(table) for name, table in screens.items()}
     effects = {name: screening.exclusion_effect(everyone, raters) for name, raters in rejected.items()}
     if options.exclude:
         effects["exclude"] = screening.exclusion_effect(everyone, options.exclude)
     recovered = recovery.recover(kept)
-    notes: list[str] = []
     tables = _scores(kept, options, notes) | _tests(kept, options) | _reliability(kept)
     tables |= _recovery(kept, recovered, metrics)
     if metrics is not None:
-        tables["objective"] = metrics
+        tables["objective"] = metrics.values
         tables["agreement"] = agreement(kept, metrics, seed=options.seed)
     comparison = paper.compare(tables["mos"])
     if not comparison.empty:
         tables["comparison"] = comparison
     if options.mixed:
         tables |= _mixed(kept, options, notes)
-    found = dict(digests or _digests(everyone, metrics))
+    found = dict(digests or _digests(everyone, None if metrics is None else metrics.values))
     return Results(
         options=options,
+        scale=scale_of(everyone),
+        objective=metrics,
         tables=tables,
         screens=screens,
         effects=effects,
@@ -115,15 +124,16 @@ def analyse(
         recovered=recovered,
         notes=notes,
         simulated=_is_simulated(everyone),
-        provenance={"sha256": found, "version": analysis.__version__, "options": asdict(options)},
+        provenance={"sha256": found, "version": analysis.__version__, "options": _stated(options)},
     )
 
 
+def _stated(options: Options) -> dict[str, object]:
+    return asdict(options) | {"scale": "" if options.scale is None else options.scale.text}
+
+
 def _exclude(ratings: pd.DataFrame, raters: tuple[str, ...]) -> pd.DataFrame:
-    unknown = sorted(set(raters) - set(ratings["rater"]))
-    if unknown:
-        raise RatingsError(f"cannot exclude {', '.join(unknown)}: no such rater in the table")
-    kept = ratings[~ratings["rater"].isin(list(raters))]
+    kept = ratings[~ratings["rater"].isin(screening.named_raters(ratings, raters))]
     if kept.empty:
         raise RatingsError("every rater is excluded: nothing is left to analyse")
     return kept.reset_index(drop=True)
@@ -163,11 +173,12 @@ def _scores(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[s
         notes.append(
             f"No method is called {options.reference}, so there are no differential scores: name the reference."
         )
-    outside = (main["ci_low"] < 1) | (main["ci_high"] > 5)
+    scale = scale_of(ratings)
+    outside = (main["ci_low"] < scale.low) | (main["ci_high"] > scale.high)
     if outside.any():
         notes.append(
-            f"{int(outside.sum())} of {len(main)} intervals of a MOS leave the scale 1 to 5; the tables keep them, "
-            "the figure cuts them."
+            f"{int(outside.sum())} of {len(main)} intervals of a MOS leave the scale {scale.low:g} to {scale.high:g}; "
+            "the tables keep them, the figure cuts them."
         )
     few = ratings.groupby(BY)["source"].nunique()
     if (few < 3).any() and options.interval.startswith("two_way"):
@@ -199,7 +210,7 @@ def _reliability(ratings: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _recovery(
-    ratings: pd.DataFrame, recovered: recovery.Recovery, objective: pd.DataFrame | None
+    ratings: pd.DataFrame, recovered: recovery.Recovery, objective: Objective | None
 ) -> dict[str, pd.DataFrame]:
     published = recovery.recover(ratings, interval="information").stimuli
     limits = {"information_low": published["ci_low"], "information_high": published["ci_high"]}
@@ -248,6 +259,7 @@ def summary(results: Results) -> dict[str, object]:
     }
     found: dict[str, object] = {
         "simulated": results.simulated,
+        "scale": results.scale.to_dict(),
         "mos": _records(tables["mos"]),
         "sos": {"a": _plain(results.sos_a), "n_stimuli": len(tables["stimuli"])},
         "significance": _records(tables["significance"]),

@@ -12,23 +12,28 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.columns import Rule, checked_copy, no_duplicate, numbers, some, text
+from analysis.matching import near_names, unmatched
 from analysis.mos import mos
-from analysis.panel import matrix
+from analysis.panel import matrix, rounding_of
 from analysis.recovery import rater_bias
-from analysis.schema import STIMULUS, RatingsError, first_showings
+from analysis.schema import STIMULUS, RatingsError, first_showings, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from analysis.scale import Scale
+
 BT500_SHARE = 0.05  # ITU-R BT.500-15, annex 1, section 2.3.1
 BT500_BALANCE = 0.3
 CORRELATION = 0.7  # ITU-T P.910 and BT.500's annex on correlation; see `correlation`
-MAX_BIAS = 1.0  # ours: a whole step of the scale
+MAX_BIAS = 1.0  # ours, in categories (`Scale.category`): a whole step where five span the scale
 RUN_CHANCE = 0.01  # ours: a run so long in fewer than one session in a hundred
+SHORTEST_RUN = 5  # ours: on a fine scale even two equal scores are rare, and still prove nothing
 MEDIAN_MS = 600.0  # ours: an image cannot be looked at and judged faster, time after time
 HASTE_MS = 200.0  # ours: below a human's choice reaction time
 HASTE_SHARE = 0.1  # ours
-GOLD_TOLERANCE = 1  # ITU-T P.808 and P.910 crowd practice: gold items within one step
+GOLD_TOLERANCE = 1.0  # in categories; ITU-T P.808 and P.910 crowd practice: gold items within one
 GOLD_SHARE = 0.2  # ours: up to one gold item in five may be missed
 
 
@@ -46,13 +51,14 @@ def bt500(ratings: pd.DataFrame) -> pd.DataFrame:
     mean = np.nansum(scores, axis=0) / n
     deviation = scores - mean
     m2, m4 = (np.nansum(deviation**power, axis=0) / n for power in (2, 4))
-    spread = m2 > 1e-12
+    rounding = rounding_of(scores)
+    spread = m2 > rounding**2
     kurtosis = np.divide(m4, m2**2, out=np.full(len(n), np.nan), where=spread)
     eps = np.where((kurtosis >= 2) & (kurtosis <= 4), 2.0, np.sqrt(20))
     limit = eps * np.sqrt(m2 * n / np.maximum(n - 1, 1))
-    # The limit is reached, not only passed: a rounding error of 1e-9 must not decide.
-    above = ((deviation >= limit - 1e-9) & spread).sum(axis=1)
-    below = ((deviation <= -limit + 1e-9) & spread).sum(axis=1)
+    # The limit is reached, not only passed: a rounding error must not decide.
+    above = ((deviation >= limit - rounding) & spread).sum(axis=1)
+    below = ((deviation <= -limit + rounding) & spread).sum(axis=1)
     rated = (~np.isnan(scores)).sum(axis=1)
     outside = above + below
     share = outside / rated
@@ -75,7 +81,7 @@ def correlation(ratings: pd.DataFrame, *, kind: Literal["pearson", "spearman"] =
     """
     panel = matrix(ratings)
     average = np.nanmean(panel.scores, axis=0)
-    r = np.array([_correlate(row, average, kind) for row in panel.scores])
+    r = np.array([_correlate(row, average, kind, rounding_of(panel.scores)) for row in panel.scores])
     n = (~np.isnan(panel.scores)).sum(axis=1)
     spread = float(np.nanmean(r) - np.nanstd(r)) if np.isfinite(r).any() else CORRELATION
     threshold = min(CORRELATION, spread)
@@ -89,31 +95,33 @@ def correlation(ratings: pd.DataFrame, *, kind: Literal["pearson", "spearman"] =
     return _verdict(table, reject, reason)
 
 
-def _correlate(row: np.ndarray, average: np.ndarray, kind: str) -> float:
+def _correlate(row: np.ndarray, average: np.ndarray, kind: str, rounding: float) -> float:
     rated = ~np.isnan(row)
     x, y = row[rated], average[rated]
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if len(x) < 3 or np.ptp(x) <= rounding or np.ptp(y) <= rounding:
         return np.nan
     if kind == "spearman":
         x, y = stats.rankdata(x), stats.rankdata(y)
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def bias(ratings: pd.DataFrame, *, limit: float = MAX_BIAS) -> pd.DataFrame:
+def bias(ratings: pd.DataFrame, *, limit: float = MAX_BIAS, scale: Scale | None = None) -> pd.DataFrame:
     """Raters whose bias (ITU-T P.913 12.4, `recovery.rater_bias`) exceeds `limit`: rater, n, bias, rejected, reason.
 
+    `limit` is in categories of the scale (`Scale.category`), which are steps on 1 to 5; bias in units of the scores.
     P.913 removes the bias rather than the rater (`recovery.remove_bias`); the limit is ours.
     """
     table = rater_bias(first_showings(ratings))
     reason = [f"on average {value:+.2f} from the others" for value in table["bias"]]
-    return _verdict(table, table["bias"].abs().to_numpy() > limit, reason)
+    return _verdict(table, table["bias"].abs().to_numpy() > limit * scale_of(ratings, scale).category, reason)
 
 
 def straight_lining(ratings: pd.DataFrame, *, chance: float = RUN_CHANCE) -> pd.DataFrame:
     """Long runs of one score in the order shown: rater, n, longest_run, limit, rejected, reason.
 
     Someone who scores at random, with the panel's most frequent score at its share p, has n (1 - p) p^L runs
-    of L or longer in n trials; the limit is the L where that falls to `chance`. Needs the column position.
+    of L or longer in n trials; the limit is the L where that falls to `chance`, and
+    never under SHORTEST_RUN. Needs the column position.
     """
     _needs(ratings, "position")
     keys = ["rater", *(c for c in ("session",) if c in ratings), "position"]
@@ -127,6 +135,7 @@ def straight_lining(ratings: pd.DataFrame, *, chance: float = RUN_CHANCE) -> pd.
     runs = pd.DataFrame(rows, columns=["rater", "n", "longest_run"])
     with np.errstate(divide="ignore", invalid="ignore"):  # p = 1: everyone always gave one score, nothing to judge
         limit = np.ceil(np.log(runs["n"] * (1 - p) / chance) / np.log(1 / p))
+    limit = limit.clip(lower=SHORTEST_RUN)
     reason = [f"{run} equal scores in a row" for run in runs["longest_run"]]
     return _verdict(runs.assign(limit=limit), (runs["longest_run"] >= limit.fillna(np.inf)).to_numpy(), reason)
 
@@ -150,46 +159,82 @@ def too_fast(ratings: pd.DataFrame, *, median_ms: float = MEDIAN_MS, haste_ms: f
 
 
 def gold(
-    ratings: pd.DataFrame, items: pd.DataFrame, *, tolerance: int = GOLD_TOLERANCE, share: float = GOLD_SHARE
+    ratings: pd.DataFrame,
+    items: pd.DataFrame,
+    *,
+    tolerance: float = GOLD_TOLERANCE,
+    share: float = GOLD_SHARE,
+    scale: Scale | None = None,
 ) -> pd.DataFrame:
     """Items with a known answer: rater, n, missed, missed_share, rejected, reason.
 
-    `items` has source, method, expected and, where needed, benchmark. A rating more than `tolerance` from the
-    expected is missed; a rater who misses more than `share` of the items seen is rejected.
+    `items` is checked by `gold_items_of`. A rating further than `tolerance` categories (`Scale.category`) from the
+    expected is missed; a rater who misses more than `share` of the items seen is rejected. Raises RatingsError where no
+    item was rated.
     """
-    keys = [key for key in STIMULUS if key in items]
-    if "expected" not in items or not {"source", "method"} <= set(keys):
-        raise RatingsError("gold items need the columns source, method and expected")
-    seen = ratings.merge(items[[*keys, "expected"]], on=keys, validate="many_to_one")
-    if seen.empty:
-        raise RatingsError("no rating is of a gold item: check the names of sources and methods")
-    seen = seen.assign(missed=(seen["score"] - seen["expected"]).abs() > tolerance)
+    checked, _ = gold_items_of(items, ratings, scale=scale)
+    keys = [key for key in STIMULUS if key in checked]
+    seen = ratings.merge(checked[[*keys, "expected"]], on=keys, validate="many_to_one")
+    limit = tolerance * scale_of(ratings, scale).category + rounding_of(ratings["score"].to_numpy(np.float64))
+    seen = seen.assign(missed=(seen["score"] - seen["expected"]).abs() > limit)
     table = seen.groupby("rater")["missed"].agg(n="size", missed="sum").reset_index()
     table["missed_share"] = table["missed"] / table["n"]
     reason = [f"missed {m} of {n} gold items" for m, n in zip(table["missed"], table["n"], strict=True)]
     return _verdict(table, (table["missed_share"] > share).to_numpy(), reason)
 
 
-def screens(ratings: pd.DataFrame, *, gold_items: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
+def gold_items_of(
+    items: pd.DataFrame, ratings: pd.DataFrame, *, scale: Scale | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """The gold items that were rated, their names as text, and notes on the others.
+
+    `items` has source, method, expected and, where needed, benchmark. Raises RatingsError naming the row that breaks a
+    rule, or where no item was rated.
+    """
+    table = checked_copy(items, ("source", "method", "expected"), what="table of gold items")
+    keys = [key for key in STIMULUS if key in table]
+    for key in keys:
+        table[key] = text(table[key], required=True)
+    ends = scale_of(ratings, scale)
+    table["expected"] = numbers(table["expected"], Rule(ends.low, ends.high, whole=False, empty=False))
+    no_duplicate(table, keys, hint="a gold item has one expected score")
+    return unmatched(ratings, table, keys, what="table of gold items", whole=False)
+
+
+def named_raters(ratings: pd.DataFrame, raters: Collection[object]) -> list[str]:
+    """Raters to leave out as the ratings name them; RatingsError names those who are not there, and who is near."""
+    names = list(dict.fromkeys(str(rater) for rater in raters))
+    known = sorted(set(ratings["rater"]))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        near = near_names(unknown, known)
+        hint = f"; did you mean {near[0][1]!r}?" if near else f"; the table has {some(known)}"
+        raise RatingsError(f"cannot exclude {some(unknown)}: no such rater in the table{hint}")
+    return names
+
+
+def screens(
+    ratings: pd.DataFrame, *, gold_items: pd.DataFrame | None = None, scale: Scale | None = None
+) -> dict[str, pd.DataFrame]:
     """Every screen that the table's columns allow, by name."""
-    found = {"bt500": bt500(ratings), "correlation": correlation(ratings), "bias": bias(ratings)}
+    found = {"bt500": bt500(ratings), "correlation": correlation(ratings), "bias": bias(ratings, scale=scale)}
     if "position" in ratings and ratings["position"].notna().all():
         found["straight_lining"] = straight_lining(ratings)
     if "response_ms" in ratings and ratings["response_ms"].notna().any():
         found["too_fast"] = too_fast(ratings)
     if gold_items is not None:
-        found["gold"] = gold(ratings, gold_items)
+        found["gold"] = gold(ratings, gold_items, scale=scale)
     return found
 
 
-def exclusion_effect(ratings: pd.DataFrame, raters: Collection[str]) -> pd.DataFrame:
+def exclusion_effect(ratings: pd.DataFrame, raters: Collection[object]) -> pd.DataFrame:
     """Every MOS with all raters and without `raters`: benchmark, method, n, mos, n_kept, mos_kept, change.
 
-    change = mos_kept - mos; NaN where nobody is left.
+    change = mos_kept - mos; NaN where nobody is left. Raises RatingsError on a rater who is not in the table.
     """
     by = ["benchmark", "method"]
     everyone = mos(ratings, by=by)[[*by, "n", "mos"]]
-    kept = ratings[~ratings["rater"].isin(list(raters))]
+    kept = ratings[~ratings["rater"].isin(named_raters(ratings, raters))]
     if kept.empty:
         return everyone.assign(n_kept=0, mos_kept=np.nan, change=np.nan)
     rest = mos(kept, by=by)[[*by, "n", "mos"]].rename(columns={"n": "n_kept", "mos": "mos_kept"})

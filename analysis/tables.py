@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from analysis import paper
-from analysis.schema import STIMULUS, metric_columns
+from analysis.scale import ACR, Scale
+from analysis.schema import STIMULUS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DECIMALS = {"psnr": 2, "ssim": 4, "mos": 2}
+    from analysis.objective import Objective
+
 WIDEST = 12  # methods side by side, as in the paper; more of them go down the page
 _LATEX = {
     "&": r"\&",
@@ -29,23 +31,40 @@ _LATEX = {
 }
 
 
-def objective_means(objective: pd.DataFrame) -> pd.DataFrame:
-    """Mean of every metric over the images, by benchmark and method; an infinite PSNR stays infinite."""
-    return objective.groupby(["benchmark", "method"], as_index=False)[metric_columns(objective)].mean()
+def objective_means(objective: Objective) -> pd.DataFrame:
+    """Mean of every metric over the images, by benchmark and method; an infinite value stays infinite."""
+    return objective.values.groupby(["benchmark", "method"], as_index=False)[objective.names].mean()
+
+
+def uneven_means(objective: Objective) -> pd.DataFrame:
+    """Means over fewer images than the metric has for other methods: benchmark, method, metric, n, most.
+
+    Such a mean cannot be compared with the others.
+    """
+    counts = objective.values.groupby(["benchmark", "method"])[objective.names].count().reset_index()
+    long = counts.melt(["benchmark", "method"], var_name="metric", value_name="n")
+    long["most"] = long.groupby(["benchmark", "metric"])["n"].transform("max")
+    return long[(long["n"] > 0) & (long["n"] < long["most"])].reset_index(drop=True)
 
 
 def measures(
     mos: pd.DataFrame,
-    objective: pd.DataFrame | None,
+    objective: Objective | None,
     asterisks: pd.DataFrame | None = None,
     *,
     reference: str = "hr",
+    scale: Scale = ACR,
 ) -> pd.DataFrame:
-    """Every measure of every method: benchmark, measure (each metric, then mos), method, value, asterisk, best.
+    """Every measure of every method: benchmark, measure (each metric, then mos), method, value, asterisk, best, text.
 
-    best: the highest psnr, ssim or mos of the benchmark, the reference left out, as the paper prints in bold.
+    best: the best value of the benchmark, the reference left out, as the paper prints in bold. Best is highest for mos,
+    and what the objective table says for a metric; a metric without a direction has no best, and neither has one whose
+    means are over different images (`uneven_means`). text: the value with the measure's decimals.
     """
     tables = []
+    metrics = () if objective is None else objective.metrics
+    better = {"mos": 1} | {metric.name: _SIGNS[metric.better] for metric in metrics}
+    decimals = {"mos": _mos_decimals(scale)} | {metric.name: metric.decimals for metric in metrics}
     if objective is not None:
         means = objective_means(objective).melt(["benchmark", "method"], var_name="measure", value_name="value")
         rated = mos[["benchmark", "method"]]
@@ -55,11 +74,31 @@ def measures(
     stars = set() if asterisks is None else _pairs(asterisks[asterisks["asterisk"]])
     starred = [pair in stars for pair in zip(long["benchmark"], long["method"], strict=True)]
     long["asterisk"] = np.array(starred, bool) & (long["measure"] == "mos")
-    candidates = long[(long["method"] != reference) & long["measure"].isin(list(DECIMALS)) & np.isfinite(long["value"])]
+    sign = long["measure"].map(better)
+    candidates = long.assign(value=long["value"] * sign)[(long["method"] != reference) & np.isfinite(long["value"])]
+    candidates = candidates[sign[candidates.index] != 0]
     best = candidates.groupby(["benchmark", "measure"])["value"].transform("max")
     long["best"] = False
     long.loc[candidates.index, "best"] = candidates["value"] == best
+    if objective is not None:
+        uneven = uneven_means(objective)
+        pairs = set(zip(uneven["benchmark"], uneven["metric"], strict=True))
+        even = [pair not in pairs for pair in zip(long["benchmark"], long["measure"], strict=True)]
+        long["best"] = long["best"] & np.array(even, bool)
+    long["text"] = [_number(v, decimals[m]) for v, m in zip(long["value"], long["measure"], strict=True)]
     return long
+
+
+_SIGNS = {"higher": 1, "lower": -1, "": 0}
+
+
+def _mos_decimals(scale: Scale) -> int:
+    """Two on 1 to 5 and 0 to 10, one on 0 to 100: a hundredth of a category, or a little more."""
+    return int(np.clip(2 - np.floor(np.log10(scale.category)), 0, 6))
+
+
+def _number(value: float, decimals: int) -> str:
+    return "" if np.isnan(value) else f"{value:.{decimals}f}"
 
 
 def _pairs(table: pd.DataFrame) -> set[tuple[str, str]]:
@@ -84,7 +123,7 @@ def table_2(long: pd.DataFrame) -> pd.DataFrame:
 
 def _wide(long: pd.DataFrame, methods: Sequence[str], *, stars: bool) -> pd.DataFrame:
     """One row a benchmark and measure, one text column a method; the measures in the order they came."""
-    cells = long.assign(text=[_cell(row, stars=stars) for row in long.itertuples()])
+    cells = long.assign(text=long["text"] + np.where(long["asterisk"] & stars, "*", ""))
     benchmarks = sorted(set(long["benchmark"]), key=lambda name: [*paper.BENCHMARKS, name].index(name))
     rows = []
     for benchmark in benchmarks:
@@ -94,14 +133,6 @@ def _wide(long: pd.DataFrame, methods: Sequence[str], *, stars: bool) -> pd.Data
             if found:
                 rows.append([benchmark, measure, *(found.get(method, "") for method in methods)])
     return pd.DataFrame(rows, columns=["benchmark", "measure", *methods])
-
-
-def _cell(row: object, *, stars: bool) -> str:
-    value, measure = float(row.value), str(row.measure)  # type: ignore[attr-defined]
-    if np.isnan(value):
-        return ""
-    text = f"{value:.{DECIMALS.get(measure, 4)}f}"
-    return text + ("*" if stars and row.asterisk else "")  # type: ignore[attr-defined]
 
 
 def latex(wide: pd.DataFrame, long: pd.DataFrame, *, caption: str) -> str:
@@ -137,8 +168,8 @@ def _escape(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
 
 
-def stimulus_table(mos: pd.DataFrame, psi: pd.DataFrame, objective: pd.DataFrame | None) -> pd.DataFrame:
+def stimulus_table(mos: pd.DataFrame, psi: pd.DataFrame, objective: Objective | None) -> pd.DataFrame:
     """Every stimulus once: MOS with interval, recovered psi with interval, and the objective metrics if any."""
     recovered = psi.rename(columns={"ci_low": "psi_low", "ci_high": "psi_high"}).drop(columns="n")
     table = mos.merge(recovered, on=STIMULUS, how="left")
-    return table if objective is None else table.merge(objective, on=STIMULUS, how="left")
+    return table if objective is None else table.merge(objective.values, on=STIMULUS, how="left")

@@ -8,10 +8,12 @@ import pandas as pd
 from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 
-from analysis.schema import OBJECTIVE_COLUMNS, RATINGS_COLUMNS, validate_objective, validate_ratings
+from analysis.objective import objective_of
+from analysis.schema import RATINGS_COLUMNS, validate_ratings
 from studies.models import Rating, Study
 from studies.protocol.slots import Role, slots
 
+OBJECTIVE_COLUMNS = ("benchmark", "source", "method", "psnr", "ssim")
 Kind = Literal["csv", "parquet"]
 KINDS: dict[str, Kind] = {"csv": "csv", "parquet": "parquet"}
 
@@ -44,14 +46,14 @@ def ratings_frame(study: Study) -> pd.DataFrame:
 
 
 def objective_frame(study: Study) -> pd.DataFrame:
-    """One row a rated stimulus: the columns of analysis.schema.OBJECTIVE_COLUMNS; psnr of the reference is inf."""
+    """One row a rated stimulus: the columns OBJECTIVE_COLUMNS; psnr of the reference is inf."""
     rows = [
         (slot.source.benchmark.name, slot.source.name, slot.method.name, slot.stimulus.psnr, slot.stimulus.ssim)
         for slot in slots(study)
         if slot.role == Role.RATED and slot.stimulus is not None
     ]
     frame = pd.DataFrame.from_records(rows, columns=list(OBJECTIVE_COLUMNS))
-    return frame if frame.empty else validate_objective(frame)
+    return frame if frame.empty else objective_of(frame).values
 
 
 def serialise(frame: pd.DataFrame, *, kind: Kind) -> bytes:

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from analysis import paper
+from analysis.objective import objective_of
 from analysis.tables import latex, measures, table_1, table_2
 
 
@@ -38,7 +39,8 @@ def test_the_layouts_are_those_of_the_paper():
     table = paper.published()
     stars = paper.table_1()[["benchmark", "method", "asterisk"]]
     objective = table[["benchmark", "method", "psnr", "ssim"]].assign(source="x")
-    long = measures(table, objective, stars)
+    scores = objective_of(objective, higher_is_better=["psnr", "ssim"])
+    long = measures(table, scores, stars)
     losses, compared = table_1(long), table_2(long)
     assert losses.columns.tolist() == ["benchmark", "measure", *paper.FAMILIES["SRResNet"], *paper.FAMILIES["SRGAN"]]
     assert losses.set_index(["benchmark", "measure"]).loc[("Set14", "mos"), "srgan-vgg54"] == "3.72*"

@@ -1,3 +1,4 @@
+import krippendorff
 import numpy as np
 import pandas as pd
 import pingouin
@@ -86,3 +87,16 @@ def test_test_retest_compares_the_two_showings_as_the_pilot_did():
 
 def test_without_a_second_showing_there_is_no_test_retest(vqeg):
     assert retest(vqeg).empty
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), missing=st.sampled_from([0.0, 0.3, 0.6]))
+def test_alpha_is_that_of_the_krippendorff_package(seed, missing):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(-2, 3, (6, 9)) / 4
+    scores = np.where(rng.random(scores.shape) < missing, np.nan, scores)
+    panel = from_matrix(scores).assign(benchmark="all", repeat=0)
+    paired = scores[:, (~np.isnan(scores)).sum(axis=0) >= 2]
+    if paired.size and len(np.unique(paired[~np.isnan(paired)])) > 1:
+        theirs = krippendorff.alpha(paired, level_of_measurement="ordinal", value_domain=np.arange(-2, 3) / 4)
+        assert krippendorff_alpha(panel) == pytest.approx(theirs, abs=1e-12)

@@ -180,7 +180,7 @@ def test_other_options_reach_the_tests(tmp_path):
     [
         (["report", "missing.csv"], "missing.csv"),
         (["report", "{ratings}", "--reference", "original"], "no method is called 'original'; the table has bicubic"),
-        (["report", "{ratings}", "--exclude", "nobody"], "cannot exclude nobody"),
+        (["report", "{ratings}", "--exclude", "nobody"], "cannot exclude 'nobody'"),
         (["report", "{broken}"], "row 1: score is '9'; it must be a whole number from 1 to 5"),
     ],
 )
@@ -211,7 +211,7 @@ def test_the_web_process_gets_the_contract_without_figures_and_without_django():
     code = "import sys, analysis.schema, analysis.mos; print([m for m in sys.modules if '.' not in m])"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert "pandas" in out
-    for module in ("matplotlib", "django", "torch", "krippendorff", "jinja2", "pingouin", "statsmodels"):
+    for module in ("matplotlib", "django", "torch", "jinja2", "krippendorff", "pingouin", "statsmodels"):
         assert f"'{module}'" not in out
 
 

@@ -2,15 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.scale import ACR, Scale
 from analysis.schema import (
-    OBJECTIVE_COLUMNS,
     RATINGS_COLUMNS,
     RatingsError,
     first_showings,
-    metric_columns,
-    read_objective,
     read_ratings,
-    validate_objective,
+    scale_columns,
+    scale_of,
     validate_ratings,
 )
 
@@ -53,7 +52,6 @@ def test_the_exported_columns_are_accepted_in_the_promised_order():
         pd.Timestamp("2026-03-01T12:00:00Z"),
         pd.Timestamp("2026-03-01T12:00:00.250Z"),
     ]
-    assert OBJECTIVE_COLUMNS == ("benchmark", "source", "method", "psnr", "ssim")
 
 
 def test_four_columns_are_enough_and_the_others_are_filled():
@@ -135,23 +133,54 @@ def test_a_file_that_is_no_table_is_refused_by_name(tmp_path, name, text):
         read_ratings(tmp_path / name)
 
 
-def test_the_reference_may_have_an_infinite_psnr(tmp_path):
-    path = tmp_path / "o.csv"
-    path.write_text("source,method,psnr,ssim,lpips\nbaby,hr,inf,1,0\nbaby,drcn,31.5,0.89,0.2\n")
-    checked = read_objective(path)
-    assert np.isinf(checked["psnr"].iloc[0])
-    assert metric_columns(checked) == ["psnr", "ssim", "lpips"]
+LINE = Scale(0, 100, None)
+
+
+def test_a_table_without_a_scale_is_on_the_five_categories():
+    assert scale_of(validate_ratings(table())) == ACR
+
+
+def test_a_table_carries_its_scale_and_its_scores_are_held_to_it():
+    line = table(score=[0, 99.25], scale_low=0, scale_high=100, scale_step=None)
+    checked = validate_ratings(line)
+    assert scale_of(checked) == LINE
+    assert checked["score"].tolist() == [0.0, 99.25]
+    with pytest.raises(RatingsError, match="row 2: score is '101.0'; it must be a score from 0 to 100 continuous$"):
+        validate_ratings(line.assign(score=[0.0, 101.0]))
+
+
+def test_a_scale_that_is_given_is_written_into_the_table_and_survives_a_file(tmp_path):
+    checked = validate_ratings(table(score=[-3, 0]), scale=Scale(-3, 3))
+    assert checked["score"].dtype == np.int64
+    for name in ("r.csv", "r.parquet"):
+        checked.to_csv(tmp_path / name, index=False) if name == "r.csv" else checked.to_parquet(tmp_path / name)
+        assert scale_of(read_ratings(tmp_path / name)) == Scale(-3, 3)
+
+
+def test_scores_stand_exactly_on_their_levels():
+    checked = validate_ratings(table(score=[0.1 + 0.2, 1]), scale=Scale(0, 1, 0.1))
+    assert checked["score"].tolist() == [0.3, 1.0]
+
+
+def test_a_score_off_the_default_scale_says_how_to_state_another():
+    with pytest.raises(RatingsError, match="whole number from 1 to 5; for another scale than 1 to 5 state it"):
+        validate_ratings(table(score=[0, 10]))
 
 
 @pytest.mark.parametrize(
-    ("table", "message"),
+    ("columns", "message"),
     [
-        ({"source": ["s"], "method": ["m"], "psnr": [-1.0]}, "row 1: psnr"),
-        ({"source": ["s"], "method": ["m"], "ssim": [1.5]}, "row 1: ssim"),
-        ({"source": ["s"], "method": ["m"]}, "no numeric column"),
-        ({"source": ["s", "s"], "method": ["m", "m"], "psnr": [1.0, 2.0]}, "row 2 repeats row 1"),
+        ({"scale_low": 1, "scale_high": 5}, "a scale is stated by all of scale_low, scale_high, scale_step"),
+        ({"scale_low": [1, 0], "scale_high": 5, "scale_step": 1}, "row 2 has another scale than row 1"),
+        ({"scale_low": 5, "scale_high": 1, "scale_step": 1}, "state no scale: .*low end 5"),
+        ({"scale_low": ["one", "1"], "scale_high": 5, "scale_step": 1}, "row 1: scale_low is 'one'"),
     ],
 )
-def test_an_objective_table_that_breaks_a_rule_is_refused(table, message):
+def test_a_table_that_states_no_scale_is_refused(columns, message):
     with pytest.raises(RatingsError, match=message):
-        validate_objective(pd.DataFrame(table))
+        validate_ratings(table(**columns))
+
+
+def test_the_columns_of_a_scale_name_its_ends_and_step():
+    assert scale_columns(ACR) == {"scale_low": 1, "scale_high": 5, "scale_step": 1}
+    assert np.isnan(scale_columns(LINE)["scale_step"])

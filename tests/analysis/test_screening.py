@@ -5,7 +5,8 @@ from scipy import stats
 
 from analysis import screening
 from analysis.mos import mos
-from analysis.schema import RatingsError, validate_ratings
+from analysis.scale import Scale
+from analysis.schema import RatingsError, read_ratings, validate_ratings
 from tests.analysis.panels import random_panel
 
 
@@ -132,9 +133,9 @@ def test_gold_items_allow_one_step_and_a_share_of_misses():
     table = screening.gold(panel, items)
     assert table.set_index("rater")["missed"].to_dict() == {"good": 0, "poor": 2}
     assert rejected(table) == ["poor"]
-    with pytest.raises(RatingsError, match="gold items need the columns"):
+    with pytest.raises(RatingsError, match="table of gold items lacks the column expected"):
         screening.gold(panel, items.drop(columns="expected"))
-    with pytest.raises(RatingsError, match="no rating is of a gold item"):
+    with pytest.raises(RatingsError, match="no row of a rated stimulus"):
         screening.gold(panel, items.assign(method="other"))
 
 
@@ -150,3 +151,55 @@ def test_the_screens_of_four_columns_leave_the_table_as_it_was(vqeg):
     before = vqeg.copy()
     assert sorted(screening.screens(vqeg)) == ["bias", "bt500", "correlation"]
     pd.testing.assert_frame_equal(vqeg, before)
+
+
+def test_gold_items_with_numeric_sources_merge_as_text(shared):
+    ratings = read_ratings(shared / "cases" / "numeric_sources.csv")
+    items = pd.read_csv(shared / "cases" / "gold_numeric_sources.csv")
+    assert pd.api.types.is_integer_dtype(items["source"])
+    table = screening.gold(ratings, items)
+    assert table["n"].tolist() == [2] * ratings["rater"].nunique()
+    assert table["missed"].sum() == (
+        (ratings.query("source == '1' and method == 'a'")["score"] < 4).sum()
+        + (ratings.query("source == '2' and method == 'b'")["score"] > 2).sum()
+    )
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ({"source": ["s000.png"], "expected": [5]}, "no row of a rated stimulus.*'s000.png' stands beside 's000'"),
+        ({"source": ["s000"], "expected": ["five"]}, "row 1: expected is 'five'; it must be a number"),
+        ({"source": ["s000"], "expected": [6]}, "row 1: expected is '6'; it must be a number from 1 to 5"),
+        ({"source": ["s000", "s000"], "expected": [5, 4]}, "row 2 repeats row 1 .*one expected score"),
+    ],
+)
+def test_a_gold_table_gets_the_care_of_the_ratings_table(items, message):
+    panel = random_panel()
+    with pytest.raises(RatingsError, match=message):
+        screening.gold(panel, pd.DataFrame(items).assign(method="m00"))
+
+
+def test_gold_items_that_nobody_rated_are_a_note_with_an_example():
+    items = pd.DataFrame({"source": ["s000", "S001.png"], "method": "m00", "expected": 1})
+    rated, notes = screening.gold_items_of(items, random_panel())
+    assert rated["source"].tolist() == ["s000"]
+    assert "1 of 2 stimuli of the table of gold items were not rated" in notes[0]
+    assert "the source 'S001.png' stands beside 's001'" in notes[0]
+
+
+def test_gold_on_a_line_allows_a_quarter_of_it():
+    line = Scale(0, 100, None)
+    panel = validate_ratings(
+        pd.DataFrame({"rater": ["near", "far"], "source": "s", "method": "m", "score": [76.0, 74.0]}), scale=line
+    )
+    table = screening.gold(panel, pd.DataFrame({"source": ["s"], "method": "m", "expected": 100}))
+    assert table.set_index("rater")["missed"].to_dict() == {"far": 1, "near": 0}
+
+
+def test_a_rater_who_is_not_there_cannot_be_left_out():
+    panel = random_panel()
+    with pytest.raises(RatingsError, match="cannot exclude 'R001': .*did you mean 'r001'"):
+        screening.exclusion_effect(panel, ["R001"])
+    numbered = panel.assign(rater=panel["rater"].str[3:])
+    assert screening.exclusion_effect(numbered, [1])["n_kept"].tolist() == [25] * 4

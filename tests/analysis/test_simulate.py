@@ -5,6 +5,7 @@ from scipy import stats
 
 from analysis import example, paper
 from analysis.expectation import expected_shares
+from analysis.objective import read_objective
 from analysis.recovery import recover
 from analysis.replication import (
     coverage_shares,
@@ -14,7 +15,7 @@ from analysis.replication import (
     paper_qualities,
     replicate,
 )
-from analysis.schema import read_objective, read_ratings, validate_ratings
+from analysis.schema import read_ratings, validate_ratings
 from analysis.significance import pairwise_tests
 from analysis.simulate import (
     NFLX_RATERS,
@@ -130,5 +131,5 @@ def test_the_example_that_ships_is_what_its_recipe_makes(tmp_path):
     ratings.to_csv(tmp_path / "r.csv", index=False)
     objective.to_csv(tmp_path / "o.csv", index=False)
     pd.testing.assert_frame_equal(read_ratings(tmp_path / "r.csv"), example.ratings())
-    pd.testing.assert_frame_equal(read_objective(tmp_path / "o.csv"), example.objective())
+    pd.testing.assert_frame_equal(read_objective(tmp_path / "o.csv").values, example.objective().values)
     assert example.ratings()["simulated"].all()

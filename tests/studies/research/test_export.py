@@ -6,10 +6,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from analysis.schema import OBJECTIVE_COLUMNS, RATINGS_COLUMNS, read_objective, read_ratings
+from analysis.objective import read_objective
+from analysis.schema import RATINGS_COLUMNS, read_ratings
 from studies.models import Stimulus
 from studies.rating import sessions
-from studies.research.export import objective_frame, ratings_frame, serialise
+from studies.research.export import OBJECTIVE_COLUMNS, objective_frame, ratings_frame, serialise
 from studies.research.monitoring import rater_progress, results_table, studies_with_counts
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.rating.test_sessions import DISPLAY
@@ -74,7 +75,7 @@ def test_infinite_psnr_of_the_reference_survives_both_formats(tmp_path):
     for kind in ("csv", "parquet"):
         path = tmp_path / f"objective.{kind}"
         path.write_bytes(serialise(objective_frame(study), kind=kind))
-        table = read_objective(path).set_index(["source", "method"])
+        table = read_objective(path).values.set_index(["source", "method"])
         assert table.loc[("tiny_000", "hr"), "psnr"] == math.inf
         assert table.loc[("tiny_000", "bicubic"), "psnr"] == 30.0
 
@@ -100,7 +101,7 @@ def test_the_command_writes_both_tables(study, tmp_path):
     out, objective, said = tmp_path / "r.csv", tmp_path / "o.parquet", io.StringIO()
     call_command("export_ratings", "study", out=out, objective=objective, stdout=said)
     assert len(read_ratings(out)) == 7
-    assert len(read_objective(objective)) == 6
+    assert len(read_objective(objective).values) == 6
     assert said.getvalue().splitlines() == [f"7 ratings -> {out}", f"6 stimuli -> {objective}"]
 
 
