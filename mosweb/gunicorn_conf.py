@@ -5,14 +5,11 @@ import logging
 import os
 from pathlib import Path
 
-from gunicorn.workers.gthread import ThreadWorker
-
 from mosweb.log_filters import HideTokens
-from mosweb.web_worker import forget
 
 # Threads, because most of a request is waiting for the database; two processes at least, so that one that is busy
 # or replaced does not stop the site. WEB_CONCURRENCY overrides.
-worker_class = "mosweb.web_worker.EvenWorker"
+worker_class = "mosweb.web_worker.WaitressWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(max(2, os.cpu_count() or 2), 8))
 threads = 8
 preload_app = True
@@ -28,10 +25,6 @@ errorlog = "-"
 loglevel = "info"
 proc_name = "mosweb"
 control_socket_disable = True
-
-
-def child_exit(server: object, worker: ThreadWorker) -> None:
-    forget(worker)
 
 
 def on_starting(server: object) -> None:
