@@ -100,6 +100,7 @@ def _training_commands(commands: Commands) -> None:
     )
     train.add_argument("--optimiser", choices=("adam", "soap"), help="of the generator (default: the recipe's)")
     train.add_argument("--seed", type=int, default=0, help="of weights and crops (default: 0)")
+    train.add_argument("--short", action="store_true", help="a GAN's recipe for few updates, on CPU cores")
     train.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with, instead of the recipe's")
     train.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: $SRCORE_VGG19, or download)")
     train.add_argument("--validate", type=Path, metavar="DIR", help="benchmark folder for PSNR and a sample picture")

@@ -60,7 +60,7 @@ class Crops:
         self.window = 4 * (lr_size + 2 * lr_margin) + 2 * _REACH  # HR pixels a crop is made from
         self._matrix = shrinking_matrix(4 * (lr_size + 2 * lr_margin), 4, _REACH, device)
         self._memory = memory or _free_memory(device)
-        order = torch.randperm(len(photos), generator=_generator(seed, 0, 0)).tolist()
+        order = torch.randperm(len(photos), generator=random_generator(seed, 0, 0)).tolist()
         self._photos = [photos[i] for i in order]
         self._pool = ThreadPoolExecutor(1)
         self._next: Future[Shard] | None = None
@@ -136,7 +136,7 @@ class Crops:
     def _draw(self, block: int) -> Tensor:
         """(updates, batch of all processes, 5)."""
         table, count = self.shard.table, self.batch * self.world
-        generator = _generator(self.seed, 1, block)
+        generator = random_generator(self.seed, 1, block)
         random = torch.rand(_BLOCK, count, 3, generator=generator, dtype=torch.float64)
         chosen = torch.stack([self._distinct(block * _BLOCK + row, len(table), count) for row in range(_BLOCK)])
         start, height, width = table[chosen].unbind(-1)
@@ -147,11 +147,11 @@ class Crops:
     def _distinct(self, update: int, photos: int, count: int) -> Tensor:
         """Which photographs an update takes: the next ones of a random order that is drawn anew when it is used up."""
         if photos < count:
-            return torch.randint(photos, (count,), generator=_generator(self.seed, 2, update))
+            return torch.randint(photos, (count,), generator=random_generator(self.seed, 2, update))
         epoch, place = divmod(update, photos // count)
         key = (epoch, photos)
         if getattr(self, "_order_key", None) != key:
-            self._order_key, self._order = key, torch.randperm(photos, generator=_generator(self.seed, 3, epoch))
+            self._order_key, self._order = key, torch.randperm(photos, generator=random_generator(self.seed, 3, epoch))
         return self._order[place * count : (place + 1) * count]
 
     def _fetch_next(self) -> None:
@@ -194,7 +194,7 @@ def _rounded(values: Tensor) -> Tensor:
     return (values + 0.5).floor().clamp(0, 255)
 
 
-def _generator(seed: int, purpose: int, number: int) -> torch.Generator:
+def random_generator(seed: int, purpose: int, number: int) -> torch.Generator:
     """A generator on the CPU for one purpose and number, so that nothing depends on what was drawn before."""
     mixed = np.random.SeedSequence([seed, purpose, number]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(mixed[0]) << 32 | int(mixed[1]))

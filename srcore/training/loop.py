@@ -18,11 +18,12 @@ from srcore.training.data import Crops
 from srcore.training.memory import keep_freed_memory
 from srcore.training.parallel import Processes, agree, join_processes
 from srcore.training.photos import find_photos
-from srcore.training.recipes import Optimiser, Rate, Recipe
+from srcore.training.recipes import Optimiser, Rate, Recipe, short
 from srcore.training.records import Records
 from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
 
 STATE, GENERATOR = "state.pt", "generator.safetensors"
+LAST = "last.safetensors"  # the generator of the last update, where GENERATOR is an average
 
 
 class TrainingError(SrcoreError, RuntimeError):
@@ -43,6 +44,7 @@ class Options:
     batch: int | None = None
     rates: tuple[float, float] | None = None  # learning rate, first and last, falling geometrically; not the recipe's
     optimiser: Optimiser | None = None  # not the recipe's
+    short: bool = False  # the recipe's form for few updates
     start: Path | None = None  # weights to begin with, instead of the manifest's
     vgg: Path | None = None
     validate: Path | None = None  # a benchmark folder
@@ -65,6 +67,7 @@ class Run:
     started: float = field(default_factory=monotonic)
     earlier: float = 0.0  # seconds that the legs before this one took
     start: str = ""  # the weights it began with, by name and sha256
+    short: bool = False  # whether `recipe` is the short form
 
     @property
     def seconds(self) -> float:
@@ -117,6 +120,9 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
         device = torch.device("cuda", processes.local_rank)
         torch.cuda.set_device(device)
     saved = _saved_state(recipe, options)
+    is_short = saved.get("short", False) if saved else options.short
+    if is_short:
+        recipe = short(recipe)
     optimiser = saved["optimiser"] if saved else options.optimiser or recipe.optimiser
     recipe = replace(recipe, rates=_rates(recipe, options, saved), optimiser=optimiser)
     plan = saved["plan"] if saved else options.updates or recipe.updates
@@ -142,7 +148,7 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
         rank=processes.rank,
         world=processes.world,
     )
-    run = Run(recipe, options, trainer, crops, processes)
+    run = Run(recipe, options, trainer, crops, processes, short=is_short)
     if saved:
         trainer.load(saved)
         crops.resume(saved["crops"])
@@ -176,10 +182,11 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
         "batch": options.batch,
         "rates": rates,
         "optimiser": options.optimiser,
+        "short": options.short or None,
     }
     for name, asked in asked_for.items():
-        if asked is not None and saved[name] != asked:
-            raise TrainingError(f"{path} is of a run with {name} {saved[name]}, not {asked}; a plan stays as it began")
+        if asked is not None and saved.get(name, False) != asked:
+            raise TrainingError(f"{path} is of a run with {name} {saved.get(name, False)}, not {asked}; a plan stays as it began")
     return saved
 
 
@@ -233,6 +240,8 @@ def _save(run: Run) -> None:
         "batch": run.crops.batch,
         "rates": [list(piece) for piece in run.recipe.rates],
         "optimiser": run.recipe.optimiser,
+        "short": run.short,
+        "deviations": list(run.recipe.deviations),
         "seed": run.crops.seed,
         "update": run.update,
         "seconds": run.seconds,
@@ -245,12 +254,14 @@ def _save(run: Run) -> None:
     temporary = path.with_name(f".{STATE}.{os.getpid()}")
     torch.save(state, temporary)
     temporary.replace(path)
-    weights.save_state(run.options.out / GENERATOR, run.trainer.generator.state_dict())
+    weights.save_state(run.options.out / GENERATOR, run.trainer.shipped.state_dict())
+    if run.trainer.average is not None:
+        weights.save_state(run.options.out / LAST, run.trainer.generator.state_dict())
 
 
 def hardware_name(device: torch.device, count: int = 1) -> str:
     """Such as "1 x NVIDIA H200" or "1 x CPU, threads: 2, AVX512, AMX"."""
     if device.type == "cuda":
         return f"{count} x {torch.cuda.get_device_name(device)}"
-    units = ", AMX" if has_bfloat16_units(device) else ""
+    units = (", AMX" if torch.cpu._is_amx_tile_supported() else ", BF16") if has_bfloat16_units(device) else ""
     return f"{count} x CPU, threads: {torch.get_num_threads()}, {torch.backends.cpu.get_cpu_capability()}{units}"

@@ -17,6 +17,22 @@ def content_of_features(sr: Tensor, hr: Tensor) -> Tensor:
     return mean_squared_error(sr, hr) / VGG_SCALE**2
 
 
+def low_frequencies(sr: Tensor, hr: Tensor) -> Tensor:
+    """The mean squared error between the means of the pictures' 4x4 blocks: what an LR pixel says of them. Ours."""
+    return mean_squared_error(functional.avg_pool2d(sr.float(), 4), functional.avg_pool2d(hr.float(), 4))
+
+
+def grid_energy(sr: Tensor, hr: Tensor) -> Tensor:
+    """The energy of SR - HR at periods of 2 and 4 pixels, of which a grid has much; (N, C, S, S), 16 divides S. Ours.
+
+    The pixels of a 16x16 window that lie at the same place of a 4x4 block are averaged. What is left of the 16 averages
+    beside their own mean repeats every four pixels; of texture that does not, a sixteenth of the energy is left.
+    """
+    difference = functional.pixel_unshuffle(sr.float() - hr.float(), 4)  # (N, 16 C, S/4, S/4)
+    phases = functional.avg_pool2d(difference, 4).unflatten(1, (-1, 16))  # (N, C, 16, S/16, S/16)
+    return (phases - phases.mean(2, keepdim=True)).square().mean()
+
+
 def adversarial(fake_logits: Tensor) -> Tensor:
     """Equation 6: -log D(G(LR)), from logits."""
     return functional.softplus(-fake_logits.float()).mean()

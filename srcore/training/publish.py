@@ -58,6 +58,8 @@ def publish(
         "batch": state["batch"],
         "rates": state["rates"],
         "optimiser": state["optimiser"],
+        "short": state.get("short", False),
+        "deviations": state.get("deviations", []),
         "start": state["start"],
         "seed": state["seed"],
         "date": datetime.now(UTC).date().isoformat(),

@@ -1,7 +1,7 @@
 """What each network is trained with. A dataclass a recipe; every deviation from its paper is named."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from srcore.errors import SrcoreError
@@ -29,7 +29,16 @@ class Recipe:
     `updates` is the plan; the schedule follows the fraction of the plan done, so another number of updates scales
     it. Crops are `lr_size` LR pixels a side and 4 times that in HR. The loss is the content loss (mean squared error
     on pixels, or on VGG features divided by 12.75), plus `adversarial` times -log D(G), plus `total_variation` times
-    the sum of absolute differences between neighbours. `start` names the method whose weights are the beginning.
+    the sum of absolute differences between neighbours, plus `low_frequency` times the mean squared error between the
+    pictures' 4x4 block means, plus `grid` times the energy of their difference at periods of 2 and 4 pixels, where a
+    generator that enlarges by pixel shuffles finds the cheapest texture. `start` names the method whose weights are
+    the beginning.
+
+    With `frozen_norm` the generator's batch normalisation keeps the statistics it began with, as at test: those of a
+    few small crops shift the colours. With a `shift` of n pixels, VGG and the discriminator see a window n pixels
+    smaller than the crop, which begins at a random one of n x n places: else their pooling lies at the same phase of
+    the LR grid each time. In the first `warm_up` updates only the discriminator moves. `average` is the decay of a
+    running average of the generator's weights, which is then what is validated and shipped.
     """
 
     name: str
@@ -42,6 +51,12 @@ class Recipe:
     total_variation: float = 0.0
     optimiser: Optimiser = "adam"  # of the generator; a discriminator has Adam
     weight_decay: float = 0.0  # Adam's
+    low_frequency: float = 0.0
+    grid: float = 0.0
+    frozen_norm: bool = False
+    shift: int = 0  # HR pixels, a multiple of 16 (the pooling of VGG and the discriminator)
+    warm_up: int = 0  # updates
+    average: float = 0.0  # decay an update; 0: no average is kept
     half: bool = True  # bfloat16 on a GPU; networks with few channels gain nothing from it
     start: str | None = None
     paper: str
@@ -147,6 +162,41 @@ RECIPES: Mapping[str, Recipe] = {
         ),
     )
 }
+
+
+def short(recipe: Recipe) -> Recipe:
+    """A GAN's recipe for the few thousand updates that CPU cores make; what it changes is in its deviations.
+
+    Raises UnknownRecipe for a recipe without a discriminator: it has no need of it.
+    """
+    if not recipe.adversarial:
+        gans = ", ".join(name for name, other in RECIPES.items() if other.adversarial)
+        raise UnknownRecipe(f"{recipe.name} has no short form, being without a discriminator; those that have: {gans}")
+    return replace(
+        recipe,
+        updates=2_400,
+        rates=(Rate(1.0, 1e-4, 1e-5),),
+        batch=4,
+        adversarial=5e-3,
+        low_frequency=20.0,
+        grid=100.0,
+        frozen_norm=True,
+        shift=16,
+        warm_up=100,
+        average=0.995,
+        deviations=(
+            *recipe.deviations,
+            "2,400 updates of 4 crops at 1e-4 falling to 1e-5 geometrically, not 200,000 of 16",
+            "the adversarial weight is 5e-3, not 1e-3",
+            "20 times the mean squared error between 4x4 block means is added, which holds the colours",
+            "100 times the energy of SR - HR at periods of 2 and 4 pixels is added, against a grid",
+            "the generator's batch normalisation keeps srresnet-mse's statistics",
+            "VGG and the discriminator see 80x80 of the 96x96 pixels, from a random place of 16x16: else the phase of "
+            "their pooling draws a grid of four pixels",
+            "in the first 100 updates only the discriminator moves",
+            "what is shipped is a running average of the generator's weights, decay 0.995 an update",
+        ),
+    )
 
 
 def get_recipe(name: str) -> Recipe:

@@ -46,7 +46,7 @@ class Records:
         if not self._validation:
             return
         trainer = self.run.trainer
-        engine = Engine(trainer.generator, device=trainer.device)
+        engine = Engine(trainer.shipped, device=trainer.device)
         upscaled = [upscale_with(engine, lr) for _, lr in self._validation]
         psnr = fmean(measure(hr, sr).psnr for (hr, _), sr in zip(self._validation, upscaled, strict=True))
         self._write({"validation_psnr": psnr})

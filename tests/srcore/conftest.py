@@ -3,7 +3,7 @@
 import os
 from importlib.util import find_spec
 
-MISSING = [name for name in ("numba", "skimage", "spandrel", "tensorboard") if not find_spec(name)]
+MISSING = [name for name in ("brisque", "numba", "skimage", "spandrel", "tensorboard") if not find_spec(name)]
 
 if MISSING and os.environ.get("CI"):
     raise ModuleNotFoundError(f"in CI no test may skip for want of {', '.join(MISSING)}")

@@ -9,7 +9,7 @@ from srcore.networks import DRCN, SRResNet
 from srcore.networks.discriminator import Discriminator
 from srcore.networks.vgg import VGGFeatures
 from srcore.training import losses
-from srcore.training.recipes import RECIPES, UnknownRecipe, get_recipe
+from srcore.training.recipes import RECIPES, UnknownRecipe, get_recipe, short
 
 
 def test_the_pixel_loss_is_the_mean_squared_error():
@@ -20,6 +20,27 @@ def test_feature_losses_are_scaled_by_0_006():
     plain, scaled = torch.tensor([[3.0]]), losses.content_of_features(torch.tensor([[3.0]]), torch.tensor([[0.0]]))
     assert scaled.item() == pytest.approx(plain.item() ** 2 * 0.006, rel=0.03)
     assert scaled.item() == pytest.approx(9 / 12.75**2)
+
+
+def test_the_low_frequencies_are_the_means_of_4x4_blocks():
+    sr, hr = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    sr[:, :, :4, :4] = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(2, 2)  # a block whose mean is 0
+    assert losses.low_frequencies(sr, hr).item() == 0
+    sr[:, :, :4, :4] += 0.5
+    assert losses.low_frequencies(sr, hr).item() == 0.25 / 4  # one block of four
+
+
+@pytest.mark.parametrize("period", [2, 4])
+def test_the_grid_energy_is_a_grids_whole_energy(period):
+    wave = torch.cos(2 * torch.pi * torch.arange(32) / period).expand(1, 3, 32, 32)
+    hr = torch.rand(1, 3, 32, 32)
+    assert losses.grid_energy(hr + 0.1 * wave, hr).item() == pytest.approx(0.01 * wave.square().mean().item(), rel=1e-4)
+
+
+def test_the_grid_energy_is_blind_to_a_cast_and_nearly_to_noise():
+    hr, noise = torch.rand(1, 3, 64, 64), torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert losses.grid_energy(hr + 0.1, hr).item() == pytest.approx(0, abs=1e-12)
+    assert losses.grid_energy(hr + noise, hr).item() == pytest.approx(15 / 16 / 16, rel=0.1)
 
 
 def test_adversarial_losses_of_an_undecided_discriminator():
@@ -50,7 +71,7 @@ def test_drcns_loss_mixes_the_recursions_and_the_output():
     assert losses.recursive_supervision(each, final, hr, 0.25).item() == pytest.approx(0.25 * 0.5 + 0.75 * 9)
 
 
-@pytest.mark.parametrize("name", ["mse", "vgg22", "vgg54", "adversarial", "variation"])
+@pytest.mark.parametrize("name", ["mse", "vgg22", "vgg54", "adversarial", "variation", "low", "grid"])
 def test_every_loss_sends_a_gradient_to_the_generators_first_layer(shared, name):
     torch.manual_seed(0)
     generator = SRResNet(blocks=1, channels=8)
@@ -60,8 +81,11 @@ def test_every_loss_sends_a_gradient_to_the_generators_first_layer(shared, name)
         loss = losses.content_of_features(vgg(sr), vgg(hr))
     elif name == "adversarial":
         loss = losses.adversarial(Discriminator(32)(sr))
+    elif name == "variation":
+        loss = losses.total_variation(sr)
     else:
-        loss = losses.mean_squared_error(sr, hr) if name == "mse" else losses.total_variation(sr)
+        of_two = {"mse": losses.mean_squared_error, "low": losses.low_frequencies, "grid": losses.grid_energy}
+        loss = of_two[name](sr, hr)
     loss.backward()
     gradient = generator.entry[0].weight.grad
     assert gradient is not None
@@ -83,6 +107,24 @@ def test_schedules_follow_the_fraction_of_the_plan():
     assert espcn.rate(0) == 3e-3
     assert espcn.rate(0.5) == pytest.approx((3e-3 * 1e-5) ** 0.5)
     assert espcn.rate(1) == pytest.approx(1e-5)
+
+
+def test_the_short_form_names_every_change():
+    for name in ("srgan-mse", "srgan-vgg22", "srgan-vgg54"):
+        paper, brief = get_recipe(name), short(get_recipe(name))
+        assert (brief.name, brief.content, brief.start) == (paper.name, paper.content, paper.start)
+        named = " ".join(brief.deviations[len(paper.deviations) :])
+        numbers = [f"{brief.updates:,} updates of {brief.batch} crops", str(brief.low_frequency).removesuffix(".0")]
+        numbers += [str(brief.grid).removesuffix(".0"), str(brief.average), f"first {brief.warm_up} updates", "5e-3"]
+        assert [number for number in numbers if number not in named] == []
+        assert brief.adversarial == 5e-3
+        side = 4 * brief.lr_size
+        assert f"{side - brief.shift}x{side - brief.shift} of the {side}x{side} pixels" in named
+
+
+def test_what_has_no_discriminator_has_no_short_form():
+    with pytest.raises(UnknownRecipe, match=r"espcn has no short form.*srgan-mse, srgan-vgg22, srgan-vgg54"):
+        short(get_recipe("espcn"))
 
 
 def test_the_recipes_are_those_of_the_paper():

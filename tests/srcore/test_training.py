@@ -20,6 +20,7 @@ from srcore.training.loop import Options, TrainingError, train
 from srcore.training.photos import find_photos
 from srcore.training.recipes import RECIPES, get_recipe
 from srcore.training.trainer import LR_MARGIN, Speed, Trainer
+from srcore.weights import read_state
 
 CPU = torch.device("cpu")
 
@@ -117,10 +118,12 @@ def test_the_fast_update_computes_what_the_plain_one_does(photos, vgg):
     assert results[0] == pytest.approx(results[1], rel=1e-4)
 
 
-def test_bfloat16_where_the_device_has_units_for_it_comes_close(photos, vgg, monkeypatch):
+@pytest.mark.parametrize("amx", [True, False])
+def test_bfloat16_where_the_device_has_units_for_it_comes_close(amx, photos, vgg, monkeypatch):
     losses = []
     for has_units in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_units=has_units: has_units)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_units=has_units: has_units and amx)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has_units=has_units: has_units and not amx)
         trainer, crops = trainer_and_crops(small("srgan-vgg22"), photos, vgg)
         assert trainer.vgg.layers[0].weight.dtype == (torch.bfloat16 if has_units else torch.float32)
         trainer.update(0, crops)
@@ -128,6 +131,77 @@ def test_bfloat16_where_the_device_has_units_for_it_comes_close(photos, vgg, mon
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
     assert trainer_and_crops(small("espcn"), photos, vgg)[0]._autocast().__class__ is nullcontext
+
+
+def test_in_the_warm_up_only_the_discriminator_moves(photos, vgg):
+    trainer, crops = trainer_and_crops(small("srgan-mse", warm_up=2, average=0.9), photos, vgg)
+    before = parameters(trainer.generator), parameters(trainer.discriminator)
+    for update in range(2):
+        trainer.update(update, crops)
+        assert set(trainer.losses) == {"discriminator", "generator"}
+    assert all(torch.equal(a, b) for a, b in zip(before[0], parameters(trainer.generator), strict=True))
+    assert all(not torch.equal(a, b) for a, b in zip(before[1], parameters(trainer.discriminator), strict=True))
+    trainer.update(2, crops)
+    assert not torch.equal(before[0][0], parameters(trainer.generator)[0])
+    assert trainer.losses["generator"] > 0
+
+
+def test_the_average_follows_the_weights_by_its_decay(photos, vgg):
+    trainer, crops = trainer_and_crops(small("srgan-mse", average=0.75), photos, vgg)
+    expected = {key: value.clone() for key, value in trainer.generator.state_dict().items()}
+    for update in range(3):
+        trainer.update(update, crops)
+        for key, value in trainer.generator.state_dict().items():
+            mean = 0.75 * expected[key] + 0.25 * value
+            expected[key] = mean if value.is_floating_point() else value.clone()
+    for key, value in trainer.shipped.state_dict().items():
+        assert torch.allclose(value, expected[key].to(value.dtype), rtol=1e-4, atol=1e-6), key
+    assert trainer.shipped is not trainer.generator
+    assert trainer_and_crops(small("srgan-mse"), photos, vgg)[0].shipped.entry[0].weight.requires_grad
+
+
+def test_vgg_and_discriminator_see_a_window_at_a_place_of_its_own_each_update(photos, vgg):
+    trainer, crops = trainer_and_crops(small("srgan-vgg22", shift=16), photos, vgg)
+    corners, seen = set(), []
+    trainer.vgg.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-1]))
+    for update in range(4):
+        trainer.update(update, crops)
+        corners.add(tuple(trainer._corner.tolist()))
+    assert set(seen) == {16}  # of the 32 pixels
+    assert len(corners) > 1
+    picture = torch.arange(32.0).view(1, 1, 1, 32) + 100 * torch.arange(32.0).view(1, 1, 32, 1)
+    top, left = trainer._corner.tolist()
+    assert torch.equal(trainer._window(picture), picture[:, :, top : top + 16, left : left + 16])
+
+
+def test_every_place_of_the_window_is_drawn_and_none_beyond(photos, vgg):
+    trainer, _ = trainer_and_crops(small("srgan-mse", shift=16), photos, vgg)
+    corners = []
+    for update in range(400):
+        trainer._set_schedule(update)
+        corners += trainer._corner.tolist()
+    assert sorted(set(corners)) == list(range(16))
+
+
+def test_frozen_statistics_stay_while_the_scale_beside_them_learns(photos, vgg):
+    trainer, crops = trainer_and_crops(small("srgan-mse", frozen_norm=True), photos, vgg)
+    norm = trainer.generator.blocks[0].layers[1]
+    before = {key: value.clone() for key, value in norm.state_dict().items()}
+    trainer.update(0, crops)
+    after = norm.state_dict()
+    assert [key for key in before if not torch.equal(before[key], after[key])] == ["weight", "bias"]
+    free, crops = trainer_and_crops(small("srgan-mse"), photos, vgg)
+    free.update(0, crops)
+    assert not torch.equal(before["running_mean"], free.generator.blocks[0].layers[1].running_mean)
+
+
+@pytest.mark.parametrize(("name", "term"), [("low_frequency", "low_frequencies"), ("grid", "grid_energy")])
+def test_the_further_terms_weigh_what_the_recipe_says(name, term, photos, vgg):
+    trainer, crops = trainer_and_crops(small("srgan-mse", **{name: 7.0}), photos, vgg)
+    trainer.update(0, crops)
+    now = {key: float(value) for key, value in trainer.losses.items()}
+    assert now["generator"] == pytest.approx(now["content"] + 1e-3 * now["adversarial"] + 7 * now[name], rel=1e-5)
+    assert now[name] > 0
 
 
 def options_for(photos, out, **changes):
@@ -153,6 +227,22 @@ def test_a_run_in_legs_equals_one_run_bit_for_bit(name, updates, photos, tmp_pat
     one, other = tensors(whole.trainer.state()), tensors(resumed.trainer.state())
     assert len(one) == len(other) > 10
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_short_run_stays_short_and_ships_its_average(photos, tmp_path):
+    recipe = small("srgan-mse")
+    options = {"updates": 5, "minutes": 1e-9, "resume": True}
+    run = train(recipe, options_for(photos, tmp_path / "a", short=True, **options))
+    assert (run.recipe.average, run.recipe.grid) == (0.995, 100)
+    run = train(recipe, options_for(photos, tmp_path / "a", **options))
+    assert run.recipe.average == 0.995
+    shipped, last = (read_state(tmp_path / "a" / f"{name}.safetensors") for name in ("generator", "last"))
+    assert torch.equal(shipped["entry.0.weight"], run.trainer.average.entry[0].weight)
+    assert torch.equal(last["entry.0.weight"], run.trainer.generator.entry[0].weight)
+    train(recipe, options_for(photos, tmp_path / "b", **options))
+    with pytest.raises(TrainingError, match="with short False, not True"):
+        train(recipe, options_for(photos, tmp_path / "b", short=True, **options))
+    assert not (tmp_path / "b" / "last.safetensors").exists()
 
 
 def test_a_shorter_plan_is_a_scaled_schedule(photos, vgg):
