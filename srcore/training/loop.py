@@ -185,8 +185,9 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
         "short": options.short or None,
     }
     for name, asked in asked_for.items():
-        if asked is not None and saved.get(name, False) != asked:
-            raise TrainingError(f"{path} is of a run with {name} {saved.get(name, False)}, not {asked}; a plan stays as it began")
+        began = saved.get(name, False)
+        if asked is not None and began != asked:
+            raise TrainingError(f"{path} is of a run with {name} {began}, not {asked}; a plan stays as it began")
     return saved
 
 

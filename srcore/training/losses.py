@@ -29,8 +29,10 @@ def grid_energy(sr: Tensor, hr: Tensor) -> Tensor:
     beside their own mean repeats every four pixels; of texture that does not, a sixteenth of the energy is left.
     """
     difference = functional.pixel_unshuffle(sr.float() - hr.float(), 4)  # (N, 16 C, S/4, S/4)
-    phases = functional.avg_pool2d(difference, 4).unflatten(1, (-1, 16))  # (N, C, 16, S/16, S/16)
-    return (phases - phases.mean(2, keepdim=True)).square().mean()
+    phases = functional.avg_pool2d(difference, 4).contiguous()
+    phases = phases.view(len(sr), -1, 16, *phases.shape[2:])  # (N, C, 16, S/16, S/16)
+    energy: Tensor = (phases - phases.mean(2, keepdim=True)).square().mean()
+    return energy
 
 
 def adversarial(fake_logits: Tensor) -> Tensor:
