@@ -40,6 +40,18 @@ def site_url(var_dir: Path) -> str:
     return os.environ.get("MOSWEB_URL") or DEFAULT_URL
 
 
+def keep_strangers_out(var_dir: Path) -> None:
+    """From now on this process writes nothing that others than owner and group may read, and var_dir is closed to them.
+
+    The second is for what was written before, or with a file mode of its own.
+    """
+    os.umask(os.umask(0o077) | 0o027)
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        mode = var_dir.stat().st_mode & 0o777
+        if mode & 0o007:
+            var_dir.chmod(mode & 0o770)
+
+
 def private_folder(path: Path) -> None:
     """Make `path` a folder that only its owner can enter. Raises PermissionError if it belongs to somebody else."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def manage(tmp_path, *arguments, python=(), **environment) -> subprocess.CompletedProcess:
+def manage(tmp_path, *arguments, python=(), preexec_fn=None, **environment) -> subprocess.CompletedProcess:
     """Run manage.py as a fresh installation would: nothing of this process's settings, its data in tmp_path."""
     ours = re.compile(r"MOSWEB_|SECRET_KEY|DATABASE_URL|REDIS_URL|DJANGO_")
     clean = {key: value for key, value in os.environ.items() if not ours.match(key)}
@@ -24,6 +24,7 @@ def manage(tmp_path, *arguments, python=(), **environment) -> subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=preexec_fn,
     )
 
 
@@ -38,6 +39,14 @@ def setting(tmp_path, *names, **environment) -> dict:
 def test_the_deployment_check_has_nothing_to_say_about_the_defaults(tmp_path):
     done = manage(tmp_path, "check", "--deploy", "--fail-level", "INFO")
     assert done.returncode == 0, done.stderr
+    # Preloading HSTS is a choice that only the owner of the domain can make.
+    assert "no issues (1 silenced)" in done.stdout
+
+
+def test_hsts_is_preloaded_only_by_choice(tmp_path):
+    assert setting(tmp_path, "SECURE_HSTS_PRELOAD") == {"SECURE_HSTS_PRELOAD": False}
+    assert setting(tmp_path, "SECURE_HSTS_PRELOAD", MOSWEB_HSTS_PRELOAD="1") == {"SECURE_HSTS_PRELOAD": True}
+    done = manage(tmp_path, "check", "--deploy", "--fail-level", "INFO", MOSWEB_HSTS_PRELOAD="1")
     assert "no issues (0 silenced)" in done.stdout
 
 
