@@ -34,7 +34,7 @@ def prepare_and_announce(url: str, prepared: Path) -> int:
 
     django.setup()
     from mosweb import first_run
-    from studies.research.setup import StudyError
+    from studies.research.refusals import StudyError
 
     try:
         first_run.prepare()

@@ -35,6 +35,9 @@ def source_path(source: "SourceImage", filename: str) -> str:
 class SourceImage(models.Model):
     """One high-resolution photograph and its low-resolution version, both stored as PNG under opaque names."""
 
+    EDITABLE: ClassVar = frozenset[str]()
+    """What may change once a launched study shows an image of it."""
+
     benchmark = models.ForeignKey(Benchmark, on_delete=models.PROTECT, related_name="sources")
     name = models.CharField(max_length=120)
     hr = models.FileField(upload_to=source_path, max_length=120)
@@ -81,6 +84,11 @@ def stimulus_path(stimulus: "Stimulus", filename: str) -> str:
 
 class Stimulus(Job):
     """What one method made, or is to make, of one source image."""
+
+    EDITABLE: ClassVar = frozenset(
+        {"seconds", "device", "claim", "heartbeat_at", "sent_at", "attempts", "error", "created_at", "finished_at"}
+    )
+    """What may change once a launched study shows it."""
 
     word = "image"
     task = "studies.generation.tasks.render_stimulus"

@@ -10,12 +10,15 @@ from django.utils import timezone
 from studies.models.content import Stimulus
 from studies.models.study import Study
 
-LOWEST_SCORE, HIGHEST_SCORE = 1, 5
-
 
 def new_token() -> str:
     """192 random bits, url-safe."""
     return secrets.token_urlsafe(24)
+
+
+def rated_before(position: int, calibration_trials: int) -> int:
+    """How many images are rated when this position of a session is due."""
+    return max(position - 1 - calibration_trials, 0)
 
 
 class Rater(models.Model):
@@ -55,6 +58,21 @@ class Session(models.Model):
     last_active_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
 
+    @property
+    def rated(self) -> int:
+        """How many images are rated so far."""
+        return rated_before(self.next_position, self.calibration_trials)
+
+    @property
+    def to_rate(self) -> int:
+        """How many images are to be rated in all."""
+        return self.trials_total - self.calibration_trials
+
+    @property
+    def is_calibrating(self) -> bool:
+        """Whether the examples are still shown."""
+        return self.next_position <= self.calibration_trials
+
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -79,7 +97,7 @@ class Trial(models.Model):
     phase = models.CharField(max_length=12, choices=Phase.choices)
     stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="trials")
     repeat = models.PositiveSmallIntegerField(default=0, help_text="0: first showing, 1: second")
-    anchor_score = models.PositiveSmallIntegerField(null=True, help_text="the score a calibration image stands for")
+    anchor_score = models.FloatField(null=True, help_text="the score a calibration image stands for")
     token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
 
     class Meta:
@@ -101,7 +119,7 @@ class Rating(models.Model):
     """What the rater answered, and how the image was on the screen when they did."""
 
     trial = models.OneToOneField(Trial, on_delete=models.PROTECT, related_name="rating")
-    score = models.PositiveSmallIntegerField()
+    score = models.FloatField(help_text="on the study's scale, which a trigger checks")
     rated_at = models.DateTimeField(default=timezone.now, editable=False)
     response_ms = models.FloatField(help_text="from the frame that painted the image to the answer, page visible")
     hidden_ms = models.FloatField(
@@ -116,9 +134,6 @@ class Rating(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(score__gte=LOWEST_SCORE, score__lte=HIGHEST_SCORE), name="score_on_the_scale"
-            ),
             models.CheckConstraint(
                 condition=Q(response_ms__gte=0, hidden_ms__gte=0, device_pixel_ratio__gt=0),
                 name="display_facts_are_possible",

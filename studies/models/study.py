@@ -1,27 +1,48 @@
 """A study: which images by which methods, in which order, under which instructions. Frozen once launched."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from analysis.scale import ACR, Scale
 from studies.models.content import Benchmark, Method, SourceImage, Stimulus
+from studies.models.fields import ScaleField
 
 DEFAULT_INSTRUCTIONS = """\
-You will see one image after another. Rate the quality of each image from 1 (bad) to 5 (excellent), \
+You will see one image after another. Rate the quality of each image from {low} to {high}, \
 by how good it looks to you. There are no right or wrong answers.
 
 Before it starts you will see examples of the two ends of the scale.
 
 Sit comfortably, about an arm's length from the screen, and keep that distance. Rate with the buttons or \
-with the keys 1 to 5. A rating stands once it is given: there is no way back to an image. You can stop at \
+with the keys {keys}. A rating stands once it is given: there is no way back to an image. You can stop at \
 any time and go on later with the same link.
 """
 
 
+def five_categories() -> Scale:
+    """The scale of a study that asks for no other."""
+    return ACR
+
+
+def default_instructions() -> str:
+    """What a rater reads if the researcher writes nothing else."""
+    return instructions_for(ACR)
+
+
+def instructions_for(scale: Scale) -> str:
+    """The default instructions with the ends of this scale."""
+    ends = [f"{scale.score_text(end)} ({scale.label(end).lower()})" for end in (scale.low, scale.high)]
+    keys = f"{scale.score_text(scale.low)} to {scale.score_text(scale.high)}"
+    return DEFAULT_INSTRUCTIONS.format(low=ends[0], high=ends[1], keys=keys)
+
+
 class Study(models.Model):
+    """What is shown to whom, and how. Every field is part of the design, which a launch freezes, but those below."""
+
     class State(models.TextChoices):
         DRAFT = "draft"
         LAUNCHED = "launched"
@@ -31,23 +52,41 @@ class Study(models.Model):
         RANDOM = "random", "completely random (the paper's)"
         APART = "apart", "random, never the same source twice in a row (ITU-R BT.500, ITU-T P.910)"
 
-    name = models.SlugField(max_length=60, unique=True)
+    class Task(models.TextChoices):
+        RATING = "rating", "one image at a time, rated on the scale"
+
+    EDITABLE: ClassVar = frozenset({"state", "created_at", "launched_at", "closed_at"})
+    """What may change after the launch. Protocol, form, clone and the database's triggers follow from it."""
+    IDENTITY: ClassVar = frozenset({"id", "name", "title", "seed"})
+    """What is a study's own: a clone gets another."""
+
+    name = models.SlugField(
+        max_length=60, unique=True, help_text="Short name for files and addresses here; raters never see it."
+    )
     title = models.CharField(max_length=120, help_text="What raters see; must not hint at the methods.")
-    instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
+    task = models.CharField(max_length=10, choices=Task.choices, default=Task.RATING, editable=False)
+    scale = ScaleField(default=five_categories, editable=False)
     order = models.CharField(max_length=10, choices=Order.choices, default=Order.APART)
+    repeats = models.PositiveIntegerField(
+        default=0, help_text="Images that each rater sees a second time, for test-retest reliability."
+    )
     seed = models.PositiveBigIntegerField(
         validators=[MaxValueValidator(2**63 - 1)],
         help_text="Every rater's order follows from this number and the rater's label.",
     )
-    repeats = models.PositiveIntegerField(
-        default=0, help_text="Images that each rater sees a second time, for test-retest reliability."
-    )
     pause_minutes = models.PositiveSmallIntegerField(
-        default=20, validators=[MinValueValidator(1)], help_text="A pause is offered after so long."
+        "pause offered after minutes",
+        default=20,
+        validators=[MinValueValidator(1)],
+        help_text="A pause is offered after so long.",
     )
     reminder_minutes = models.PositiveSmallIntegerField(
-        default=60, validators=[MinValueValidator(1)], help_text="A rater away for longer reads the instructions again."
+        "instructions again after minutes away",
+        default=60,
+        validators=[MinValueValidator(1)],
+        help_text="A rater away for longer reads the instructions again.",
     )
+    instructions = models.TextField(default=default_instructions)
     calibration = models.ManyToManyField(SourceImage, blank=True, related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -65,6 +104,15 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @classmethod
+    def protocol_fields(cls) -> "list[models.Field[Any, Any]]":
+        """How the study is run: every field of the design that a clone takes over, in the order of their statement."""
+        return [field for field in cls._meta.concrete_fields if field.name not in cls.EDITABLE | cls.IDENTITY]
+
+    def protocol(self) -> dict[str, Any]:
+        """The values of the protocol's fields by name."""
+        return {field.name: getattr(self, field.name) for field in self.protocol_fields()}
 
 
 class StudyMethod(models.Model):
@@ -89,8 +137,8 @@ class StudyImage(models.Model):
 
     class Role(models.TextChoices):
         RATED = "rated"
-        LOW_ANCHOR = "low", "calibration: score 1"
-        HIGH_ANCHOR = "high", "calibration: score 5"
+        LOW_ANCHOR = "low", "calibration: the scale's low end"
+        HIGH_ANCHOR = "high", "calibration: the scale's high end"
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="images")
     stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="+")

@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from analysis.scale import Scale
 from studies.content.stimuli import current_stimuli
 from studies.models import Method, SourceImage, Stimulus, Study, StudyImage
 
 Role = StudyImage.Role
-# The two ends of the scale in the paper's calibration: nearest is shown as 1, the original as 5.
+# The two ends of the scale in the paper's calibration: nearest stands for the lowest score, HR for the highest.
 ANCHORS: dict[str, str] = {Role.LOW_ANCHOR: "nearest", Role.HIGH_ANCHOR: "hr"}
-ANCHOR_SCORES: dict[str, int] = {Role.LOW_ANCHOR: 1, Role.HIGH_ANCHOR: 5}
+
+
+def anchor_scores(scale: Scale) -> dict[str, float]:
+    """Role -> the score for which a calibration image stands."""
+    return {Role.LOW_ANCHOR: scale.low, Role.HIGH_ANCHOR: scale.high}
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,18 @@
-"""A rater's way through a study: open the link, agree, calibrate, rate, finish, withdraw. Every write of it is here."""
+"""A rater's way through a study: agree, calibrate, rate, finish. A rating's own path is in `recording`."""
 
-import logging
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Literal
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
-from studies.models import Rater, Rating, Report, Session, Study, StudyEvent, Trial
-from studies.protocol import order as design
-from studies.protocol.slots import ANCHOR_SCORES, Role, slots
-from studies.rating.statements import OwnTrial, ShownTrial, own_trial, shown_trials, store_rating
-
-logger = logging.getLogger(__name__)
+from studies.access import Refusal
+from studies.models import Rater, Session, Study, Trial
+from studies.protocol import order
+from studies.protocol.slots import Role, anchor_scores, slots
+from studies.rating.statements import ShownTrial, shown_trials
 
 # Images a browser may hold beyond the first unrated one; a rater whose network fails can go on so far.
 WINDOW = 5
@@ -23,96 +20,22 @@ WINDOW = 5
 Stage = Literal["instructions", "calibration", "rating", "finished"]
 
 
-class SessionError(Exception):
-    """Something a rater asked for cannot be. `message` is for the rater, `code` for the page's script."""
-
-    status = 403
-    code = "refused"
-    message = "This is not possible."
-
-    def __init__(self, message: str | None = None) -> None:
-        self.message = message or self.message
-        super().__init__(self.message)
-
-
-class UnknownInvitation(SessionError):
-    status, code = 404, "unknown-invitation"
-    message = "This link is not known here. Please check that it was copied whole, or ask for it again."
-
-
-class InvitationRevoked(SessionError):
-    code = "revoked"
-    message = "This invitation was withdrawn by the researchers. Please ask them for a new link."
-
-
-class StudyNotOpen(SessionError):
-    code = "not-open"
-    message = "This study is not open for ratings now. What you have rated so far is kept."
-
-
-class RaterWithdrawn(SessionError):
-    code = "withdrawn"
-    message = "You have withdrawn from this study, and your ratings were erased."
-
-
-class UnknownTrial(SessionError):
-    status, code = 404, "unknown-trial"
-    message = "This image is not part of your session. Please open your own invitation link again."
-
-
-class TrialNotDue(SessionError):
+class TrialNotDue(Refusal):
     status, code = 409, "not-due"
     message = "This image is not due yet."
 
 
-class RatingConflict(SessionError):
-    status, code = 409, "conflict"
-
-    def __init__(self, stored: int) -> None:
-        self.stored = stored
-        super().__init__(
-            f"This image was already rated {stored}, in another window or on another device. That rating stands."
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
-class DisplayFacts:
-    """How a rating came about on the screen; units as in the model Rating."""
+class Standing:
+    """How far a rater is, and the few trials that come next; none before the calibration is done.
 
-    response_ms: float
-    hidden_ms: float
-    device_pixel_ratio: float
-    visual_viewport_scale: float
-    viewport_width: float
-    viewport_height: float
-    screen_width: float
-    screen_height: float
+    `repeated`: it answers a rating that had been stored before.
+    """
 
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
     rated: int
     total: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Receipt:
-    """The server's word that a rating is stored. `repeated`: the same rating had been stored before."""
-
-    progress: Progress
     upcoming: list[ShownTrial]
-    repeated: bool
-
-
-def get_rater(*, token: str, closed_too: bool = False) -> Rater:
-    """The rater of an invitation, with study and, if there is one, session.
-
-    Raises UnknownInvitation, InvitationRevoked, RaterWithdrawn or StudyNotOpen. With `closed_too` neither a study that
-    is not open nor a revoked invitation raises: who took part may withdraw at any time. A closed study does not raise
-    for who has finished either.
-    """
-    rater = Rater.objects.select_related("study", "session").filter(token=token).first()
-    return _admitted(rater, closed_too=closed_too)
+    repeated: bool = False
 
 
 def largest_image(study: Study) -> tuple[int, int]:
@@ -134,11 +57,19 @@ def stage(rater: Rater, *, now: datetime) -> Stage:
     away = now - session.last_active_at
     if session.agreed_at is None or away > timedelta(minutes=rater.study.reminder_minutes):
         return "instructions"
-    return "calibration" if session.next_position <= session.calibration_trials else "rating"
+    return "calibration" if session.is_calibrating else "rating"
 
 
 def session_of(rater: Rater) -> Session | None:
     return getattr(rater, "session", None)
+
+
+def started_session(rater: Rater) -> Session:
+    """The rater's session. Raises TrialNotDue before the instructions were agreed to."""
+    session = session_of(rater)
+    if session is None:
+        raise TrialNotDue("Please read the instructions first.")
+    return session
 
 
 def agree(*, rater: Rater, now: datetime) -> Session:
@@ -151,7 +82,7 @@ def agree(*, rater: Rater, now: datetime) -> Session:
 
 def finish_calibration(*, rater: Rater) -> Session:
     """Go on to the rated trials. Asked twice, nothing changes."""
-    session = _started(rater)
+    session = started_session(rater)
     first_rated = session.calibration_trials + 1
     Session.objects.filter(pk=session.pk, next_position__lt=first_rated).update(next_position=first_rated)
     session.refresh_from_db()
@@ -162,112 +93,20 @@ def calibration_trials(session: Session) -> list[ShownTrial]:
     return shown_trials(session=session.pk, start=1, stop=session.calibration_trials + 1)
 
 
+def standing(session: Session) -> Standing:
+    """How far the session is, and its first unrated trials, WINDOW at most."""
+    return Standing(rated=session.rated, total=session.to_rate, upcoming=upcoming_trials(session))
+
+
 def upcoming_trials(session: Session) -> list[ShownTrial]:
-    """The first unrated trials of the session, WINDOW at most; empty before the calibration is done."""
-    return _window(session.pk, next_position=session.next_position, calibration_trials=session.calibration_trials)
+    if session.is_calibrating:
+        return []
+    return window(session.pk, next_position=session.next_position)
 
 
-def progress(session: Session) -> Progress:
-    rated = max(session.next_position - 1 - session.calibration_trials, 0)
-    return Progress(rated=rated, total=session.trials_total - session.calibration_trials)
-
-
-def record_rating(*, rater_token: str, token: str, score: int, display: DisplayFacts, now: datetime) -> Receipt:
-    """Store one rating, exactly once. When this returns, the rating is on disk.
-
-    Only the first unrated trial of the session is due. The same score for a trial again is answered as the first time;
-    another score raises RatingConflict. Raises UnknownTrial, TrialNotDue, or what get_rater raises.
-    """
-    trial = _own_trial(rater_token=rater_token, token=token)
-    if trial.phase != Trial.Phase.RATED:
-        raise TrialNotDue("The examples are not rated.")
-    next_position, calibration = trial.position + 1, trial.calibration_trials
-    stored = store_rating(trial, {"trial_id": trial.pk, "score": score, "rated_at": now, **vars(display)})
-    if not stored:
-        _refuse_unless_repeated(trial, score=score)
-        next_position = Session.objects.values_list("next_position", flat=True).get(pk=trial.session)
-    return Receipt(
-        progress=Progress(rated=next_position - 1 - calibration, total=trial.trials_total - calibration),
-        upcoming=_window(trial.session, next_position=next_position, calibration_trials=calibration),
-        repeated=not stored,
-    )
-
-
-def image_file(*, rater_token: str, token: str) -> str:
-    """The stored file behind an image address, for its rater and only while it is due soon. Raises as record_rating."""
-    trial = _own_trial(rater_token=rater_token, token=token)
-    calibrating = trial.next_position <= trial.calibration_trials
-    in_window = trial.next_position <= trial.position < trial.next_position + WINDOW
-    if trial.phase == Trial.Phase.RATED and (calibrating or not in_window):
-        raise TrialNotDue
-    return trial.image
-
-
-def withdraw(*, rater: Rater, now: datetime) -> int:
-    """Erase all that the rater did and close the invitation; returns the number of ratings erased.
-
-    What stays is the fact, without any rating, in the study's events.
-    """
-    with transaction.atomic():
-        locked = Rater.objects.select_for_update().get(pk=rater.pk)
-        if locked.withdrawn_at:
-            return 0
-        # Against a rating that is being stored at this moment: its claim waits for this lock, and then finds nothing.
-        list(Session.objects.select_for_update().filter(rater=locked))
-        erased, _ = Rating.objects.filter(trial__session__rater=locked).delete()
-        Session.objects.filter(rater=locked).delete()
-        # Refused second ratings tell of the first ones.
-        StudyEvent.objects.filter(study_id=locked.study_id, rater=locked.label, kind="conflict").delete()
-        Rater.objects.filter(pk=locked.pk).update(withdrawn_at=now)
-        _erase_reports(locked.study_id)
-        StudyEvent.objects.create(
-            study_id=locked.study_id, at=now, kind="withdrawal", rater=locked.label, detail={"ratings_erased": erased}
-        )
-    logger.info("a rater of study %s withdrew; %d ratings erased", rater.study.name, erased)
-    return erased
-
-
-def _erase_reports(study: int) -> None:
-    """Reports say of every rater how they rated; made anew, they are without who has withdrawn."""
-    # Locked: a worker may be storing one at this moment.
-    for report in Report.objects.select_for_update().filter(study=study):
-        if report.file:
-            transaction.on_commit(partial(report.file.delete, save=False))
-        Report.objects.filter(pk=report.pk).delete()
-
-
-def _admitted(rater: Rater | None, *, closed_too: bool = False) -> Rater:
-    if rater is None:
-        raise UnknownInvitation
-    session = session_of(rater)
-    _admit(
-        withdrawn=rater.withdrawn_at is not None,
-        revoked=rater.revoked_at is not None,
-        preview=rater.is_preview,
-        state=rater.study.state,
-        closed_too=closed_too,
-        finished=bool(session and session.finished_at),
-    )
-    return rater
-
-
-def _admit(
-    *, withdrawn: bool, revoked: bool, preview: bool, state: str, closed_too: bool = False, finished: bool = False
-) -> None:
-    if withdrawn:
-        raise RaterWithdrawn
-    if revoked and not closed_too:
-        raise InvitationRevoked
-    trying_a_draft = preview and state == Study.State.DRAFT
-    if state != Study.State.LAUNCHED and not (trying_a_draft or closed_too or finished):
-        raise StudyNotOpen
-
-
-def _started(rater: Rater) -> Session:
-    session = session_of(rater)
-    if session is None:
-        raise TrialNotDue("Please read the instructions first.")
-    return session
+def window(session: int, *, next_position: int) -> list[ShownTrial]:
+    """The trials that a browser may hold when this position is due."""
+    return shown_trials(session=session, start=next_position, stop=next_position + WINDOW)
 
 
 def _start(*, rater: Rater, now: datetime) -> Session:
@@ -279,7 +118,7 @@ def _start(*, rater: Rater, now: datetime) -> Session:
 
 
 def _plan(*, rater: Rater, now: datetime) -> Session:
-    seed = design.session_seed(study_seed=rater.study.seed, rater=rater.label)
+    seed = order.session_seed(study_seed=rater.study.seed, rater=rater.label)
     trials = _planned_trials(rater.study, seed=seed)
     with transaction.atomic():
         session = Session.objects.create(
@@ -300,12 +139,11 @@ def _plan(*, rater: Rater, now: datetime) -> Session:
 def _planned_trials(study: Study, *, seed: int) -> list[Trial]:
     """The calibration, both ends of the scale for each image in turn, then the rated trials in the drawn order."""
     shown = [(slot, slot.stimulus.pk) for slot in slots(study) if slot.stimulus is not None]
-    anchors = sorted(
-        (slot.source.pk, ANCHOR_SCORES[slot.role], stimulus) for slot, stimulus in shown if slot.role in ANCHOR_SCORES
-    )
-    order = design.plan_session(
+    scores = anchor_scores(study.scale)
+    anchors = sorted((slot.source.pk, scores[slot.role], stimulus) for slot, stimulus in shown if slot.role in scores)
+    planned = order.plan_session(
         sorted(
-            (design.Item(stimulus, slot.source.pk) for slot, stimulus in shown if slot.role == Role.RATED),
+            (order.Item(stimulus, slot.source.pk) for slot, stimulus in shown if slot.role == Role.RATED),
             key=lambda item: item.stimulus,
         ),
         apart=study.order == Study.Order.APART,
@@ -315,37 +153,4 @@ def _planned_trials(study: Study, *, seed: int) -> list[Trial]:
     calibration = [
         Trial(stimulus_id=stimulus, phase=Trial.Phase.CALIBRATION, anchor_score=score) for _, score, stimulus in anchors
     ]
-    return calibration + [Trial(stimulus_id=s.stimulus, phase=Trial.Phase.RATED, repeat=s.repeat) for s in order]
-
-
-def _own_trial(*, rater_token: str, token: str) -> OwnTrial:
-    """The trial, if it is the rater's and the rater is admitted."""
-    trial = own_trial(token=token, rater_token=rater_token)
-    if trial is None:
-        # Says so if the rater has withdrawn, perhaps in another window, for then no trial is left.
-        get_rater(token=rater_token)
-        raise UnknownTrial
-    _admit(withdrawn=trial.is_withdrawn, revoked=trial.is_revoked, preview=trial.is_preview, state=trial.study_state)
-    return trial
-
-
-def _window(session: int, *, next_position: int, calibration_trials: int) -> list[ShownTrial]:
-    if next_position <= calibration_trials:
-        return []
-    return shown_trials(session=session, start=next_position, stop=next_position + WINDOW)
-
-
-def _refuse_unless_repeated(trial: OwnTrial, *, score: int) -> None:
-    rating = Rating.objects.filter(trial=trial.pk).first()
-    if rating is None:
-        raise TrialNotDue
-    if rating.score == score:
-        return
-    StudyEvent.objects.create(
-        study_id=trial.study,
-        kind="conflict",
-        rater=trial.rater_label,
-        detail={"position": trial.position, "stored": rating.score, "refused": score},
-    )
-    logger.warning("a second, different rating of one trial was refused; see the study's events")
-    raise RatingConflict(stored=rating.score)
+    return calibration + [Trial(stimulus_id=s.stimulus, phase=Trial.Phase.RATED, repeat=s.repeat) for s in planned]

@@ -32,6 +32,7 @@ class OwnTrial(NamedTuple):
     is_withdrawn: bool
     study: int
     study_state: str
+    scale: str
     image: str
 
 
@@ -42,12 +43,13 @@ class ShownTrial(NamedTuple):
     token: str
     width: int
     height: int
-    anchor_score: int | None
+    anchor_score: float | None
 
 
 _OWN_TRIAL = """
 SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s.trials_total, r.label, r.is_preview,
-       r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, d.id, d.state, i.file
+       r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, d.id, d.state,
+       CAST(d.scale AS text), i.file
   FROM studies_trial t
   JOIN studies_session s ON s.id = t.session_id
   JOIN studies_rater r ON r.id = s.rater_id

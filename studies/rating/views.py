@@ -14,25 +14,28 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from studies.models import Rater, Session
+from studies.access import Refusal, invited_rater
+from studies.models import Rater
+from studies.protocol.answers import options
 from studies.rating import sessions
-from studies.rating.forms import InvalidRating, read_rating
+from studies.rating.forms import read_rating
+from studies.rating.recording import InvalidRating, image_file, record_rating
 from studies.rating.statements import ShownTrial
+from studies.rating.withdrawal import withdraw as erase
 
 COOKIE = "rater"
 COOKIE_SECONDS = 366 * 24 * 3600
-SCORES = [(1, "Bad"), (2, "Poor"), (3, "Fair"), (4, "Good"), (5, "Excellent")]
 
 View = Callable[..., HttpResponseBase]
 never_stored = cache_control(no_store=True)
 
 
-class NoInvitation(sessions.SessionError):
+class NoInvitation(Refusal):
     code = "no-invitation"
     message = "This browser does not know you yet, or not any more. Please open your invitation link again."
 
 
-class OtherInvitation(sessions.SessionError):
+class OtherInvitation(Refusal):
     status, code = 409, "other-invitation"
     message = "Another invitation was opened in this browser meanwhile. Please open your own link again."
 
@@ -45,7 +48,7 @@ def page(view: View) -> View:
     def wrapper(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
         try:
             return view(request, **kwargs)
-        except sessions.SessionError as refusal:
+        except Refusal as refusal:
             response = render(request, "rating/refused.html", {"refusal": refusal}, status=refusal.status)
             # Its address may be an invitation's.
             response.headers["Referrer-Policy"] = "no-referrer"
@@ -62,7 +65,7 @@ def for_scripts(view: View) -> View:
     def wrapper(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
         try:
             return view(request, **kwargs)
-        except sessions.SessionError as refusal:
+        except Refusal as refusal:
             return JsonResponse({"code": refusal.code, "message": refusal.message}, status=refusal.status)
 
     return wrapper
@@ -71,7 +74,7 @@ def for_scripts(view: View) -> View:
 @require_GET
 @page
 def invitation(request: HttpRequest, token: str) -> HttpResponseBase:
-    rater = sessions.get_rater(token=token, closed_too=True)
+    rater = invited_rater(token=token, at_any_time=True)
     response = redirect("rater-home")
     response.set_signed_cookie(
         COOKIE,
@@ -88,17 +91,22 @@ def invitation(request: HttpRequest, token: str) -> HttpResponseBase:
 @page
 def home(request: HttpRequest) -> HttpResponseBase:
     """The page of the stage at which the rater is."""
-    rater = sessions.get_rater(token=rater_token(request))
+    rater = invited_rater(token=rater_token(request))
     stage = sessions.stage(rater, now=timezone.now())
     resumed = sessions.session_of(rater) is not None
-    context = {"study": rater.study, "scores": SCORES, "resumed": resumed, "data": page_data(rater, stage)}
+    context = {
+        "study": rater.study,
+        "options": options(rater.study.scale),
+        "resumed": resumed,
+        "data": page_data(rater, stage),
+    }
     return render(request, f"rating/{stage}.html", context)
 
 
 @require_POST
 @page
 def agree(request: HttpRequest) -> HttpResponseBase:
-    rater = sessions.get_rater(token=rater_token(request))
+    rater = invited_rater(token=rater_token(request))
     require_same_rater(request, rater)
     sessions.agree(rater=rater, now=timezone.now())
     return redirect("rater-home")
@@ -107,7 +115,7 @@ def agree(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @page
 def calibrated(request: HttpRequest) -> HttpResponseBase:
-    rater = sessions.get_rater(token=rater_token(request))
+    rater = invited_rater(token=rater_token(request))
     require_same_rater(request, rater)
     sessions.finish_calibration(rater=rater)
     return redirect("rater-home")
@@ -116,9 +124,9 @@ def calibrated(request: HttpRequest) -> HttpResponseBase:
 @require_GET
 @for_scripts
 def upcoming(request: HttpRequest) -> HttpResponseBase:
-    rater = sessions.get_rater(token=rater_token(request))
+    rater = invited_rater(token=rater_token(request))
     require_same_rater(request, rater)
-    return JsonResponse(standing_of(started_session(rater)))
+    return JsonResponse(standing_data(sessions.standing(sessions.started_session(rater))))
 
 
 @require_POST
@@ -126,18 +134,18 @@ def upcoming(request: HttpRequest) -> HttpResponseBase:
 def rate(request: HttpRequest, token: str) -> HttpResponseBase:
     try:
         score, display = read_rating(request.POST)
+        standing = record_rating(
+            rater_token=rater_token(request), token=token, score=score, display=display, now=timezone.now()
+        )
     except InvalidRating as invalid:
         return JsonResponse({"errors": invalid.errors}, status=422)
-    receipt = sessions.record_rating(
-        rater_token=rater_token(request), token=token, score=score, display=display, now=timezone.now()
-    )
-    return JsonResponse(standing(receipt.progress, receipt.upcoming))
+    return JsonResponse(standing_data(standing))
 
 
 @require_GET
 @for_scripts
 def image(request: HttpRequest, token: str) -> HttpResponseBase:
-    name = sessions.image_file(rater_token=rater_token(request), token=token)
+    name = image_file(rater_token=rater_token(request), token=token)
     response = FileResponse(default_storage.open(name), content_type="image/png")
     # Django names the stored file here.
     del response.headers["Content-Disposition"]
@@ -148,14 +156,14 @@ def image(request: HttpRequest, token: str) -> HttpResponseBase:
 @page
 def withdraw(request: HttpRequest) -> HttpResponseBase:
     """Ask first, then erase."""
-    rater = sessions.get_rater(token=rater_token(request), closed_too=True)
+    rater = invited_rater(token=rater_token(request), at_any_time=True)
     context: dict[str, Any] = {"study": rater.study, "data": {"outbox": outbox_key(rater)}}
     if request.method == "GET":
         session = sessions.session_of(rater)
-        context["rated"] = sessions.progress(session).rated if session else 0
+        context["rated"] = session.rated if session else 0
         return render(request, "rating/withdraw.html", context)
     require_same_rater(request, rater)
-    context["erased"] = sessions.withdraw(rater=rater, now=timezone.now())
+    context["erased"] = erase(rater=rater, now=timezone.now())
     return render(request, "rating/withdrawn.html", context)
 
 
@@ -172,13 +180,6 @@ def require_same_rater(request: HttpRequest, rater: Rater) -> None:
     made_for = request.POST.get("who") or request.GET.get("who")
     if made_for and made_for != outbox_key(rater):
         raise OtherInvitation
-
-
-def started_session(rater: Rater) -> Session:
-    session = sessions.session_of(rater)
-    if session is None:
-        raise sessions.TrialNotDue("Please read the instructions first.")
-    return session
 
 
 def outbox_key(rater: Rater) -> str:
@@ -199,20 +200,15 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
     if session and stage == "calibration":
         data["examples"] = trials_data(sessions.calibration_trials(session))
     if session and stage == "rating":
-        data["standing"] = standing_of(session)
+        data["standing"] = standing_data(sessions.standing(session))
         data["upcoming"] = f"{reverse('upcoming')}?who={outbox_key(rater)}"
         data["pause_minutes"] = rater.study.pause_minutes
         data["reminder_minutes"] = rater.study.reminder_minutes
     return data
 
 
-def standing_of(session: Session) -> dict[str, Any]:
-    return standing(sessions.progress(session), sessions.upcoming_trials(session))
-
-
-def standing(progress: sessions.Progress, upcoming: Iterable[ShownTrial]) -> dict[str, Any]:
-    """How far the rater is, and the few trials that come next."""
-    return {"rated": progress.rated, "total": progress.total, "upcoming": trials_data(upcoming)}
+def standing_data(standing: sessions.Standing) -> dict[str, Any]:
+    return {"rated": standing.rated, "total": standing.total, "upcoming": trials_data(standing.upcoming)}
 
 
 def trials_data(trials: Iterable[ShownTrial]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from studies.content.methods import offered_methods
 from studies.models import Benchmark, Method, SourceImage, Study
-from studies.research import setup
+from studies.research import drafts
 
 
 class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -38,9 +38,8 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Study
-        fields = ("name", "title", "instructions", "order", "repeats", "seed", "pause_minutes", "reminder_minutes")
+        fields = ("name", "title", "seed", *(field.name for field in Study.protocol_fields() if field.editable))
         widgets = {"instructions": forms.Textarea(attrs={"rows": 10})}  # noqa: RUF012
-        help_texts = {"name": "Short name for files and addresses here; raters never see it."}  # noqa: RUF012
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,6 +63,11 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
         chosen = set(self["cells"].value() or ())
         return [(b, [(m, f"{b.pk}:{m.pk}", f"{b.pk}:{m.pk}" in chosen) for m in self.methods]) for b in self.benchmarks]
 
+    def protocol(self) -> "list[forms.BoundField]":
+        """The protocol's fields, for the template; then the seed."""
+        names = [field.name for field in Study.protocol_fields() if field.name in self.fields]
+        return [self[name] for name in [*names, "seed"]]
+
     def design(self) -> tuple[dict[Benchmark, list[Method]], list[SourceImage]]:
         """The cells and calibration images that were chosen."""
         by_pk = {str(b.pk): b for b in self.benchmarks}
@@ -79,7 +83,7 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if cleaned is not None and cleaned.get("seed") is None and "seed" not in self.errors:
-            cleaned["seed"] = self.instance.seed if self.instance.pk else setup.new_seed()
+            cleaned["seed"] = self.instance.seed if self.instance.pk else drafts.new_seed()
         return cleaned
 
 

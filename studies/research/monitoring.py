@@ -7,6 +7,7 @@ import pandas as pd
 from django.db.models import Count, Q, QuerySet
 
 from analysis.mos import mos
+from analysis.scale import Scale
 from studies.models import Method, Rater, Session, Study
 from studies.research.export import objective_frame, ratings_frame
 
@@ -26,11 +27,16 @@ class RaterProgress:
         return 100 * self.rated // self.total if self.total else 0
 
 
-def studies_with_counts() -> QuerySet[Study]:
-    """All studies, newest first, with raters_invited, raters_finished and ratings_given; staff previews aside."""
+def protocol_rows(study: Study) -> list[tuple[str, str]]:
+    """How the study is run: a label and a value for each field of its protocol."""
+    return [(str(field.verbose_name).capitalize(), _shown(study, field.name)) for field in Study.protocol_fields()]
+
+
+def studies_with_counts(studies: "QuerySet[Study]") -> "QuerySet[Study]":
+    """These studies with raters_invited, raters_finished and ratings_given; staff previews aside."""
     counted = Q(raters__is_preview=False)
     finished = counted & Q(raters__session__finished_at__isnull=False)
-    return Study.objects.annotate(
+    return studies.annotate(
         raters_invited=Count("raters", filter=counted, distinct=True),
         raters_finished=Count("raters", filter=finished, distinct=True),
         ratings_given=Count("raters__session__trials__rating", filter=counted, distinct=True),
@@ -61,17 +67,21 @@ def results_table(study: Study) -> pd.DataFrame:
     return table.sort_values(["benchmark", "rank"]).drop(columns="rank").reset_index(drop=True)
 
 
+def _shown(study: Study, field: str) -> str:
+    value = getattr(study, field)
+    if isinstance(value, Scale):
+        return f"{value.text}: {', '.join(word for _, word in value.labels)}"
+    display = getattr(study, f"get_{field}_display", None)
+    return str(display() if display else value)
+
+
 def _progress(rater: Rater) -> RaterProgress:
     session: Session | None = getattr(rater, "session", None)
-    rated = total = 0
-    if session is not None:
-        rated = max(session.next_position - 1 - session.calibration_trials, 0)
-        total = session.trials_total - session.calibration_trials
     return RaterProgress(
         rater=rater,
         state=_state(rater, session),
-        rated=rated,
-        total=total,
+        rated=session.rated if session else 0,
+        total=session.to_rate if session else 0,
         last_active_at=session.last_active_at if session else None,
     )
 
@@ -85,4 +95,4 @@ def _state(rater: Rater, session: Session | None) -> str:
         return "invited"
     if session.finished_at:
         return "finished"
-    return "calibrating" if session.next_position <= session.calibration_trials else "rating"
+    return "calibrating" if session.is_calibrating else "rating"

@@ -12,7 +12,7 @@ from srcore.registry import METHODS, is_available
 from studies.content.benchmarks import import_benchmark
 from studies.generation.requests import request_missing
 from studies.models import Benchmark, Method, Rater, Study
-from studies.research import setup
+from studies.research import drafts, invitations, lifecycle
 
 NAME = "sample"
 # Several seconds to minutes an image on a CPU: the first link must not wait for them.
@@ -48,22 +48,22 @@ def create_sample() -> Study | None:
 
 
 def launch_when_ready(study: Study) -> None:
-    """Launch the sample if it is still a draft. Raises setup.NotReady, naming the images that are missing."""
+    """Launch the sample if it is still a draft. Raises refusals.NotReady, naming the images that are missing."""
     if study.state == Study.State.DRAFT:
-        setup.launch(study=study, now=timezone.now())
+        lifecycle.launch(study=study, now=timezone.now())
 
 
 def open_rater(study: Study) -> Rater:
     """A rater of the sample whose link still leads to images; invites one if there is none."""
     unused = study.raters.filter(is_preview=False, revoked_at=None, withdrawn_at=None, session__finished_at=None)
-    return unused.first() or setup.invite(study=study)
+    return unused.first() or invitations.invite(study=study)
 
 
 def _create_draft() -> Study:
     benchmark = _import(NAME, RATED)
     calibration = _import(f"{NAME}-calibration", CALIBRATION)
     fast = [name for name in METHODS if name not in SLOW and is_available(name)]
-    return setup.create_study(
+    return drafts.create_study(
         name=NAME,
         title="Image quality",
         cells={benchmark: list(Method.objects.filter(name__in=fast))},

@@ -62,23 +62,23 @@ def _fill(raters: int) -> list[str]:
     from studies.generation.render import render
     from studies.models import Benchmark, Stimulus
     from studies.protocol.slots import slots
-    from studies.research import setup
+    from studies.research import drafts, invitations, lifecycle, presets
 
     sync_methods()
-    study = setup.create_paper_study(name="paper", title="Image quality", seed=1609_04802)
+    study = presets.create_paper_study(name="paper", title="Image quality", seed=1609_04802)
     stimuli.request((slot.source, slot.method) for slot in slots(study) if slot.method.name not in STAND_INS)
     for pk in Stimulus.objects.filter(state="wanted").values_list("pk", flat=True):
         render(pk)
     for benchmark in Benchmark.objects.exclude(name="Calibration20"):
-        for method in setup.cells_by_benchmark(study)[benchmark]:
+        for method in drafts.cells_by_benchmark(study)[benchmark]:
             if method.name in STAND_INS:
                 with tempfile.TemporaryDirectory() as folder:
                     _stand_in(benchmark, STAND_INS[method.name], Path(folder))
                     import_results(
                         method=method.name, benchmark=benchmark.name, path=Path(folder), display_name="", suffix=""
                     )
-    setup.launch(study=study, now=timezone.now())
-    return [reverse("invitation", args=[setup.invite(study=study).token]) for _ in range(raters)]
+    lifecycle.launch(study=study, now=timezone.now())
+    return [reverse("invitation", args=[invitations.invite(study=study).token]) for _ in range(raters)]
 
 
 def _stand_in(benchmark: object, weight: float, folder: Path) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from srcore.images import read_image
 from studies.models import Rater, Rating, Session, Study, Trial
 from studies.rating import sessions
-from studies.research import setup
+from studies.research import lifecycle
 from tests import blindness
 from tests.e2e.site import Invitation
 from tests.studies import factories
@@ -56,7 +56,7 @@ def stay_away(rater: int, *, minutes: int) -> None:
 
 
 def close_study(rater: int) -> None:
-    setup.close(study=Study.objects.get(raters=rater), now=timezone.now())
+    lifecycle.close(study=Study.objects.get(raters=rater), now=timezone.now())
 
 
 def finished(rater: int) -> bool:

@@ -19,11 +19,11 @@ from tests.e2e.plant import Cluster, Plant, Sqlite, Worker, wait_for
 # What issue 2 promises: complete within a minute of the restart.
 RECOVERY = 60
 NEW_STUDY = """
-from studies.research import setup
+from studies.research import drafts
 from studies.models import *
 benchmark = Benchmark.objects.get(name="{benchmark}")
 methods = list(Method.objects.filter(name__in={methods}))
-setup.create_study(name="run", title="run", cells={{benchmark: methods}})
+drafts.create_study(name="run", title="run", cells={{benchmark: methods}})
 """
 
 

@@ -12,7 +12,7 @@ from srcore.registry import METHODS
 from srcore.resize import downscale, upscale_bicubic, upscale_nearest
 from studies.content.stimuli import generated_key
 from studies.models import Benchmark, Method, Rater, SourceImage, Stimulus, Study
-from studies.research import setup
+from studies.research import drafts, invitations, lifecycle
 
 MAKERS = {"nearest": upscale_nearest, "bicubic": upscale_bicubic}
 
@@ -77,19 +77,20 @@ def make_study(
     """A draft over every method of `methods` on every benchmark."""
     benchmarks = [make_benchmark()] if benchmarks is None else benchmarks
     rows = make_methods()
-    return setup.create_study(
+    return drafts.create_study(
         name=name,
         title="Image quality",
         cells={benchmark: [rows[m] for m in methods] for benchmark in benchmarks},
         calibration=list(calibration.sources.all()) if calibration else [],
-        protocol=setup.Protocol(**{"seed": 1, **protocol}),
+        seed=protocol.pop("seed", 1),
+        protocol=protocol,
     )
 
 
 def launch(study: Study) -> Study:
-    setup.launch(study=study, now=timezone.now())
+    lifecycle.launch(study=study, now=timezone.now())
     return study
 
 
 def make_rater(study: Study, label: str = "", **values) -> Rater:
-    return setup.invite(study=study, label=label, **values)
+    return invitations.invite(study=study, label=label, **values)

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from mosweb import paths
 from studies.models import Study
-from studies.research import setup
+from studies.research import invitations, refusals
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             raise CommandError("--label names one rater; leave it out to invite several.")
         for _ in range(count):
             try:
-                rater = setup.invite(study=found, label=label)
-            except setup.StudyError as error:
+                rater = invitations.invite(study=found, label=label)
+            except refusals.StudyError as error:
                 raise CommandError(str(error)) from error
             self.stdout.write(f"{rater.label}\t{base.rstrip('/')}{reverse('invitation', args=[rater.token])}")

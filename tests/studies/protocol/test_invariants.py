@@ -5,8 +5,10 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
+from studies.access import invited_rater
 from studies.models import Rating, SourceImage, Stimulus, Study, StudyImage, StudyMethod, Trial
 from studies.rating import sessions
+from studies.rating.recording import record_rating
 from tests.studies.factories import launch, make_benchmark, make_methods, make_rater, make_study
 from tests.studies.rating.test_sessions import DISPLAY
 
@@ -23,9 +25,9 @@ def study():
 def rating(study):
     rater = make_rater(study)
     sessions.agree(rater=rater, now=NOW)
-    session = sessions.finish_calibration(rater=sessions.get_rater(token=rater.token))
+    session = sessions.finish_calibration(rater=invited_rater(token=rater.token))
     trial = sessions.upcoming_trials(session)[0]
-    sessions.record_rating(rater_token=rater.token, token=trial.token, score=3, display=DISPLAY, now=NOW)
+    record_rating(rater_token=rater.token, token=trial.token, score=3, display=DISPLAY, now=NOW)
     return Rating.objects.get()
 
 
@@ -34,12 +36,12 @@ def refused(write, *, match=None):
         write()
 
 
-@pytest.mark.parametrize("score", [0, 6, 99])
+@pytest.mark.parametrize("score", [0, 6, 99, 2.5])
 def test_a_score_off_the_scale_is_refused(rating, score):
     trial = Trial.objects.filter(phase="rated", rating=None).first()
     row = {field: getattr(rating, field) for field in ("response_ms", "device_pixel_ratio", "visual_viewport_scale")}
     sizes = dict.fromkeys(("viewport_width", "viewport_height", "screen_width", "screen_height"), 100)
-    refused(lambda: Rating.objects.create(trial=trial, score=score, **row, **sizes), match="score_on_the_scale")
+    refused(lambda: Rating.objects.create(trial=trial, score=score, **row, **sizes), match="not on the scale")
 
 
 def test_a_second_rating_of_a_trial_is_refused(rating):

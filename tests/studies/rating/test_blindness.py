@@ -11,9 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from studies.access import invited_rater
 from studies.models import Trial
 from studies.rating import sessions
-from studies.research import setup
+from studies.research import invitations, lifecycle
 from tests.blindness import Received, leaks, png_chunks, secrets_of, study_with_telling_names
 from tests.studies.rating.test_views import FACTS
 
@@ -72,7 +73,7 @@ def walk(rater):
         client.post(address, {"score": 4, **FACTS})
     client.get(home)
     client.get(reverse("withdraw"))
-    setup.close(study=rater.study, now=timezone.now())
+    lifecycle.close(study=rater.study, now=timezone.now())
     client.get(home)
     client.secrets = secrets_of(rater)
     client.shown = {t.token: t.stimulus for t in Trial.objects.select_related("stimulus__source")}
@@ -157,9 +158,9 @@ def test_nothing_beyond_the_window_is_told(rater):
 
 
 def test_two_showings_of_one_image_have_addresses_that_share_nothing(rater):
-    other = setup.invite(study=rater.study)
+    other = invitations.invite(study=rater.study)
     for one in (rater, other):
-        sessions.agree(rater=sessions.get_rater(token=one.token), now=timezone.now())
+        sessions.agree(rater=invited_rater(token=one.token), now=timezone.now())
     tokens = list(Trial.objects.values_list("token", flat=True))
     assert len(set(tokens)) == 16
     assert {len(token) for token in tokens} == {32}

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -6,15 +7,26 @@ import pytest
 from django.db import IntegrityError, connections
 from django.utils import timezone
 
+from studies.access import InvitationRevoked, RaterWithdrawn, StudyNotOpen, UnknownInvitation, invited_rater
 from studies.models import Rating, Session, StudyEvent, Trial
+from studies.protocol import order
 from studies.rating import sessions
-from studies.research import setup
+from studies.rating.recording import (
+    DisplayFacts,
+    InvalidRating,
+    RatingConflict,
+    UnknownTrial,
+    image_file,
+    record_rating,
+)
+from studies.rating.withdrawal import withdraw
+from studies.research import invitations, lifecycle
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 
 NOW = timezone.now()
-DISPLAY = sessions.DisplayFacts(
+DISPLAY = DisplayFacts(
     response_ms=900.5,
     hidden_ms=0,
     device_pixel_ratio=1.25,
@@ -40,11 +52,11 @@ def session(rater):
 
 
 def reread(rater):
-    return sessions.get_rater(token=rater.token)
+    return invited_rater(token=rater.token)
 
 
-def rate(rater, trial, score=3, now=NOW):
-    return sessions.record_rating(rater_token=rater.token, token=trial.token, score=score, display=DISPLAY, now=now)
+def rate(rater, trial, score=3, now=NOW, display=DISPLAY):
+    return record_rating(rater_token=rater.token, token=trial.token, score=score, display=display, now=now)
 
 
 def due(session):
@@ -83,7 +95,7 @@ def test_the_order_follows_from_the_seed_and_the_label_and_differs_between_rater
     for label in ("anna", "berta"):
         session = sessions.agree(rater=make_rater(study, label), now=NOW)
         orders[label] = list(session.trials.values_list("stimulus_id", flat=True))
-        assert session.seed == sessions.design.session_seed(study_seed=study.seed, rater=label)
+        assert session.seed == order.session_seed(study_seed=study.seed, rater=label)
     assert sorted(orders["anna"]) == sorted(orders["berta"])
     assert orders["anna"] != orders["berta"]
 
@@ -118,7 +130,7 @@ def test_a_rating_is_stored_with_its_display_facts(rater, session):
     rating = Rating.objects.get()
     assert (rating.trial_id, rating.score, rating.response_ms, rating.device_pixel_ratio) == (trial.pk, 4, 900.5, 1.25)
     assert not receipt.repeated
-    assert (receipt.progress.rated, receipt.progress.total) == (1, 7)
+    assert (receipt.rated, receipt.total) == (1, 7)
     assert [t.position for t in receipt.upcoming] == [4, 5, 6, 7, 8]
 
 
@@ -127,14 +139,14 @@ def test_the_same_rating_again_is_fine_and_makes_no_second_row(rater, session):
     rate(rater, trial, score=4)
     again = rate(rater, trial, score=4)
     assert again.repeated
-    assert again.progress.rated == 1
+    assert again.rated == 1
     assert Rating.objects.count() == 1
 
 
 def test_another_score_is_refused_and_logged_and_the_first_stands(rater, session):
     trial = due(session)
     rate(rater, trial, score=4)
-    with pytest.raises(sessions.RatingConflict, match="already rated 4") as caught:
+    with pytest.raises(RatingConflict, match="already rated 4") as caught:
         rate(rater, trial, score=2)
     assert caught.value.stored == 4
     assert Rating.objects.get().score == 4
@@ -158,10 +170,10 @@ def test_nothing_is_rated_before_the_calibration_is_done(rater):
 
 def test_another_raters_trial_is_unknown(rater, session):
     other = make_rater(rater.study)
-    with pytest.raises(sessions.UnknownTrial):
+    with pytest.raises(UnknownTrial):
         rate(other, due(session))
-    with pytest.raises(sessions.UnknownTrial):
-        sessions.image_file(rater_token=other.token, token=due(session).token)
+    with pytest.raises(UnknownTrial):
+        image_file(rater_token=other.token, token=due(session).token)
 
 
 def test_images_are_served_within_the_window_only(rater, session):
@@ -170,7 +182,7 @@ def test_images_are_served_within_the_window_only(rater, session):
 
     def served(trial):
         try:
-            return sessions.image_file(rater_token=rater.token, token=trial.token) == trial.stimulus.file.name
+            return image_file(rater_token=rater.token, token=trial.token) == trial.stimulus.file.name
         except sessions.TrialNotDue:
             return False
 
@@ -178,55 +190,55 @@ def test_images_are_served_within_the_window_only(rater, session):
 
 
 def test_a_revoked_rater_can_do_nothing_more(rater, session):
-    setup.revoke(rater=rater, now=NOW)
+    invitations.revoke(rater=rater, now=NOW)
     for attempt in (
-        lambda: sessions.get_rater(token=rater.token),
+        lambda: invited_rater(token=rater.token),
         lambda: rate(rater, due(session)),
-        lambda: sessions.image_file(rater_token=rater.token, token=due(session).token),
+        lambda: image_file(rater_token=rater.token, token=due(session).token),
     ):
-        with pytest.raises(sessions.InvitationRevoked):
+        with pytest.raises(InvitationRevoked):
             attempt()
 
 
 def test_a_closed_study_takes_no_rating_until_it_is_reopened(rater, session):
-    setup.close(study=rater.study, now=NOW)
-    with pytest.raises(sessions.StudyNotOpen):
+    lifecycle.close(study=rater.study, now=NOW)
+    with pytest.raises(StudyNotOpen):
         rate(rater, due(session))
-    setup.reopen(study=rater.study, now=NOW)
-    assert rate(rater, due(session)).progress.rated == 1
+    lifecycle.reopen(study=rater.study, now=NOW)
+    assert rate(rater, due(session)).rated == 1
 
 
 def test_who_has_finished_still_finds_the_thanks_after_the_study_is_closed(rater, session):
     for trial in rated_trials(session):
         rate(rater, trial)
-    setup.close(study=rater.study, now=NOW)
+    lifecycle.close(study=rater.study, now=NOW)
     assert sessions.stage(reread(rater), now=NOW) == "finished"
 
 
 def test_a_draft_is_open_to_staff_previews_alone():
     study = make_study()
-    with pytest.raises(sessions.StudyNotOpen):
-        sessions.get_rater(token=make_rater(study).token)
+    with pytest.raises(StudyNotOpen):
+        invited_rater(token=make_rater(study).token)
     preview = make_rater(study, is_preview=True)
-    session = sessions.agree(rater=sessions.get_rater(token=preview.token), now=NOW)
+    session = sessions.agree(rater=invited_rater(token=preview.token), now=NOW)
     assert session.trials_total == 6
 
 
 def test_an_unknown_invitation_says_what_to_do():
-    with pytest.raises(sessions.UnknownInvitation, match="copied whole"):
-        sessions.get_rater(token="guess")
+    with pytest.raises(UnknownInvitation, match="copied whole"):
+        invited_rater(token="guess")
 
 
 def test_a_revoked_rater_can_still_withdraw(rater, session):
     rate(rater, due(session))
-    setup.revoke(rater=rater, now=NOW)
-    assert sessions.withdraw(rater=sessions.get_rater(token=rater.token, closed_too=True), now=NOW) == 1
+    invitations.revoke(rater=rater, now=NOW)
+    assert withdraw(rater=invited_rater(token=rater.token, at_any_time=True), now=NOW) == 1
 
 
 def test_another_window_is_told_of_a_withdrawal(rater, session):
     trial = due(session)
-    sessions.withdraw(rater=rater, now=NOW)
-    with pytest.raises(sessions.RaterWithdrawn):
+    withdraw(rater=rater, now=NOW)
+    with pytest.raises(RaterWithdrawn):
         rate(rater, trial)
 
 
@@ -236,23 +248,23 @@ def test_withdrawing_erases_that_raters_ratings_alone_and_is_logged(rater, sessi
     theirs = sessions.finish_calibration(rater=reread(other))
     rate(other, due(theirs), score=5)
     rate(rater, due(session), score=2)
-    with pytest.raises(sessions.RatingConflict):
+    with pytest.raises(RatingConflict):
         rate(rater, rated_trials(session)[0], score=3)
-    assert sessions.withdraw(rater=rater, now=NOW) == 1
+    assert withdraw(rater=rater, now=NOW) == 1
     assert [rating.score for rating in Rating.objects.all()] == [5]
     assert not Session.objects.filter(rater=rater).exists()
     assert list(StudyEvent.objects.filter(rater=rater.label).values_list("kind", "detail")) == [
         ("withdrawal", {"ratings_erased": 1})
     ]
-    with pytest.raises(sessions.RaterWithdrawn):
+    with pytest.raises(RaterWithdrawn):
         reread(rater)
-    assert sessions.withdraw(rater=rater, now=NOW) == 0
+    assert withdraw(rater=rater, now=NOW) == 0
 
 
 def test_one_can_withdraw_from_a_closed_study(rater, session):
     rate(rater, due(session))
-    setup.close(study=rater.study, now=NOW)
-    assert sessions.withdraw(rater=sessions.get_rater(token=rater.token, closed_too=True), now=NOW) == 1
+    lifecycle.close(study=rater.study, now=NOW)
+    assert withdraw(rater=invited_rater(token=rater.token, at_any_time=True), now=NOW) == 1
 
 
 def at_once(*calls):
@@ -281,9 +293,9 @@ def at_once(*calls):
 def test_of_many_different_ratings_at_once_one_is_stored_and_the_others_are_refused(rater, session):
     trial = due(session)
     outcomes = at_once(*[lambda score=score: rate(rater, trial, score=score) for score in (1, 2, 3, 4, 5)])
-    stored = [outcome for outcome in outcomes if isinstance(outcome, sessions.Receipt)]
+    stored = [outcome for outcome in outcomes if isinstance(outcome, sessions.Standing)]
     assert len(stored) == 1
-    assert sum(isinstance(outcome, sessions.RatingConflict) for outcome in outcomes) == 4
+    assert sum(isinstance(outcome, RatingConflict) for outcome in outcomes) == 4
     assert Rating.objects.get().score == outcomes.index(stored[0]) + 1
     session.refresh_from_db()
     assert session.next_position == trial.position + 1
@@ -301,9 +313,18 @@ def test_the_same_rating_many_times_at_once_is_one_row(rater, session):
 def test_a_rating_that_the_database_refuses_does_not_move_the_session(rater, session):
     trial = due(session)
     with pytest.raises(IntegrityError):
-        rate(rater, trial, score=9)
+        rate(rater, trial, display=replace(DISPLAY, response_ms=-1))
     assert due(session) == trial
     assert rate(rater, trial).repeated is False
+
+
+@pytest.mark.parametrize("score", [0, 9, 2.5, -0.5, 1e300])
+def test_a_score_that_is_not_on_the_studys_scale_is_refused_and_does_not_move_the_session(rater, session, score):
+    trial = due(session)
+    with pytest.raises(InvalidRating) as refused:
+        rate(rater, trial, score=score)
+    assert refused.value.errors == {"score": "a number on the scale, 1 to 5 in steps of 1"}
+    assert due(session) == trial
 
 
 @pytest.mark.django_db(transaction=True)
@@ -316,7 +337,7 @@ def test_agreeing_in_two_windows_at_once_makes_one_session(rater):
 @pytest.mark.django_db(transaction=True)
 def test_withdrawing_while_a_rating_arrives_leaves_no_rating(rater, session):
     trial = due(session)
-    at_once(lambda: rate(rater, trial), lambda: sessions.withdraw(rater=rater, now=NOW))
+    at_once(lambda: rate(rater, trial), lambda: withdraw(rater=rater, now=NOW))
     assert not Rating.objects.exists()
 
 
@@ -327,4 +348,4 @@ def test_a_rating_takes_few_queries(rater, session, django_assert_max_num_querie
         rate(rater, trial)
     waiting = due(session)
     with django_assert_max_num_queries(1):
-        sessions.image_file(rater_token=rater.token, token=waiting.token)
+        image_file(rater_token=rater.token, token=waiting.token)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from studies.models import Rating, Session, StudyEvent, Trial
 from studies.rating import sessions
-from studies.research import setup
+from studies.research import invitations, lifecycle
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
@@ -104,7 +104,7 @@ def test_an_unknown_invitation_is_a_404_page_that_leaks_no_referrer(db):
 
 
 def test_a_revoked_invitation_is_refused_and_so_is_the_cookie_it_set(rater, browser):
-    setup.revoke(rater=rater, now=timezone.now())
+    invitations.revoke(rater=rater, now=timezone.now())
     again = Client()
     again.get(f"/i/{rater.token}/")
     refused = again.get(reverse("rater-home"))
@@ -313,7 +313,7 @@ def test_a_device_pixel_ratio_of_zero_is_refused(rater, browser):
 
 
 def test_a_closed_study_takes_no_rating_and_says_so(rater, browser):
-    setup.close(study=rater.study, now=timezone.now())
+    lifecycle.close(study=rater.study, now=timezone.now())
     response = rate(browser, trials(rater)[0])
     assert (response.status_code, response.json()["code"]) == (403, "not-open")
     page = browser.get(reverse("rater-home"))
@@ -428,7 +428,7 @@ def test_who_withdrew_cannot_rate_or_come_back(rater, browser):
 
 def test_one_can_withdraw_from_a_closed_study(rater, browser):
     rate(browser, trials(rater)[0])
-    setup.close(study=rater.study, now=timezone.now())
+    lifecycle.close(study=rater.study, now=timezone.now())
     assert browser.post(reverse("withdraw")).status_code == 200
     assert not Rating.objects.exists()
 

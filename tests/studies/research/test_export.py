@@ -8,8 +8,11 @@ from django.utils import timezone
 
 from analysis.objective import read_objective
 from analysis.schema import RATINGS_COLUMNS, read_ratings
-from studies.models import Stimulus
+from studies.access import invited_rater
+from studies.models import Stimulus, Study
 from studies.rating import sessions
+from studies.rating.recording import record_rating
+from studies.rating.withdrawal import withdraw
 from studies.research.export import OBJECTIVE_COLUMNS, objective_frame, ratings_frame, serialise
 from studies.research.monitoring import rater_progress, results_table, studies_with_counts
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
@@ -23,11 +26,11 @@ SCORES = {"nearest": 1, "bicubic": 2, "hr": 5}
 def rate_all(study, label, *, limit=None, shift=0, **values):
     rater = make_rater(study, label, **values)
     sessions.agree(rater=rater, now=NOW)
-    session = sessions.finish_calibration(rater=sessions.get_rater(token=rater.token))
+    session = sessions.finish_calibration(rater=invited_rater(token=rater.token))
     trials = session.trials.filter(phase="rated").select_related("stimulus__method")[:limit]
     for trial in trials:
         score = max(1, SCORES[trial.stimulus.method.name] - shift)
-        sessions.record_rating(rater_token=rater.token, token=trial.token, score=score, display=DISPLAY, now=NOW)
+        record_rating(rater_token=rater.token, token=trial.token, score=score, display=DISPLAY, now=NOW)
     return rater
 
 
@@ -57,7 +60,7 @@ def test_staff_previews_and_withdrawn_raters_are_not_exported(study):
     rate_all(study, "staff", is_preview=True)
     gone = rate_all(study, "gone")
     rate_all(study, "anna", limit=1)
-    sessions.withdraw(rater=gone, now=NOW)
+    withdraw(rater=gone, now=NOW)
     assert set(ratings_frame(study)["rater"]) == {"anna"}
 
 
@@ -153,5 +156,5 @@ def test_progress_tells_who_stopped_where(study):
         ("clara", "invited", 0, 0, 0),
         ("dora", "calibrating", 0, 7, 0),
     ]
-    listed = studies_with_counts().get()
+    listed = studies_with_counts(Study.objects.all()).get()
     assert (listed.raters_invited, listed.raters_finished, listed.ratings_given) == (4, 1, 9)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from studies.jobs.dispatch import MOST_ATTEMPTS, reconcile
 from studies.models import Report
-from studies.rating import sessions
+from studies.rating.withdrawal import withdraw
 from studies.research import reporting
 from studies.research.reporting import make
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
@@ -126,7 +126,7 @@ def test_who_withdraws_is_in_no_stored_report(study, django_capture_on_commit_ca
     make(report.pk)
     report.refresh_from_db()
     with django_capture_on_commit_callbacks(execute=True):
-        sessions.withdraw(rater=rater, now=timezone.now())
+        withdraw(rater=rater, now=timezone.now())
     assert not Report.objects.exists()
     assert not default_storage.exists(report.file.name)
 
@@ -139,7 +139,7 @@ def test_a_report_that_was_erased_while_it_was_made_is_not_stored(study, monkeyp
     def withdraw_meanwhile(frame_of):
         def wrapper(study):
             frame = frame_of(study)
-            sessions.withdraw(rater=rater, now=timezone.now())
+            withdraw(rater=rater, now=timezone.now())
             return frame
 
         return wrapper

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from studies.generation.render import render
 from studies.models import Benchmark, SourceImage, Stimulus, Study
-from studies.research import sample, setup
+from studies.research import drafts, invitations, refusals, sample
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
@@ -56,7 +56,7 @@ def test_asked_twice_it_is_made_once():
 
 def test_it_is_launched_when_its_images_are_made_and_not_before():
     study = sample.create_sample()
-    with pytest.raises(setup.NotReady, match="nearest on sample: 4 of 4 images are missing"):
+    with pytest.raises(refusals.NotReady, match="nearest on sample: 4 of 4 images are missing"):
         sample.launch_when_ready(study)
     assert launched().state == Study.State.LAUNCHED
 
@@ -70,12 +70,12 @@ def test_the_link_is_that_of_a_rater_who_can_still_rate():
     study = launched()
     first = sample.open_rater(study)
     assert sample.open_rater(study) == first
-    setup.revoke(rater=first, now=timezone.now())
+    invitations.revoke(rater=first, now=timezone.now())
     assert sample.open_rater(study) != first
 
 
 def test_a_sample_that_staff_has_removed_is_not_made_again():
-    setup.create_study(name="another", title="Another", cells={})
+    drafts.create_study(name="another", title="Another", cells={})
     assert sample.create_sample() is None
     with pytest.raises(CommandError, match="it was removed"):
         call_command("create_sample")

@@ -1,9 +1,10 @@
-// The ways to give a score: keys 1 to 5 of the main row or the number pad, and five buttons. One press, one score.
-
-const SCORE_OF_CODE = new Map([1, 2, 3, 4, 5].flatMap((n) => [[`Digit${n}`, n], [`Numpad${n}`, n]]));
+// The ways to give a score: its button, or the button's key on the main row or the number pad. One press, one score.
 
 export function onScore(buttons, give) {
   const held = new Set();
+  const keyed = [...buttons].filter((button) => button.dataset.key);
+  const byKey = new Map(keyed.map((button) => [button.dataset.key, Number(button.dataset.score)]));
+  const byCode = new Map([...byKey].flatMap(([key, score]) => [[`Digit${key}`, score], [`Numpad${key}`, score]]));
 
   window.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
@@ -11,7 +12,7 @@ export function onScore(buttons, give) {
     held.add(event.code);
     // A button in focus would be pressed again and again by a held Enter.
     if (!fresh && (event.key === "Enter" || event.key === " ")) event.preventDefault();
-    const score = SCORE_OF_CODE.get(event.code) ?? (/^[1-5]$/.test(event.key) ? Number(event.key) : null);
+    const score = byCode.get(event.code) ?? byKey.get(event.key) ?? null;
     if (score === null) return;
     event.preventDefault();
     if (fresh) give(score);

@@ -1,0 +1,122 @@
+"""A rating's own path: which trial may be seen or rated now, and how a rating is stored, exactly once."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from analysis.scale import Scale
+from studies.access import Refusal, admit, invited_rater
+from studies.models import Rating, Session, StudyEvent, Trial
+from studies.models.session import rated_before
+from studies.rating.sessions import WINDOW, Standing, TrialNotDue, window
+from studies.rating.statements import OwnTrial, own_trial, store_rating
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownTrial(Refusal):
+    status, code = 404, "unknown-trial"
+    message = "This image is not part of your session. Please open your own invitation link again."
+
+
+class RatingConflict(Refusal):
+    status, code = 409, "conflict"
+
+    def __init__(self, stored: float, scale: Scale) -> None:
+        self.stored = stored
+        super().__init__(
+            f"This image was already rated {scale.score_text(stored)}, in another window or on another device. "
+            "That rating stands."
+        )
+
+
+class InvalidRating(Exception):
+    """`errors` says for each field that is wrong what was expected."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        self.errors = errors
+        super().__init__(str(errors))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisplayFacts:
+    """How a rating came about on the screen; units as in the model Rating."""
+
+    response_ms: float
+    hidden_ms: float
+    device_pixel_ratio: float
+    visual_viewport_scale: float
+    viewport_width: float
+    viewport_height: float
+    screen_width: float
+    screen_height: float
+
+
+def record_rating(*, rater_token: str, token: str, score: float, display: DisplayFacts, now: datetime) -> Standing:
+    """Store one rating, exactly once. When this returns, the rating is on disk.
+
+    Only the first unrated trial of the session is due. The same score for a trial again is answered as the first time;
+    another score raises RatingConflict. Raises InvalidRating for a score that is not on the study's scale,
+    UnknownTrial, TrialNotDue, or what studies.access.invited_rater raises.
+    """
+    trial = _own_trial(rater_token=rater_token, token=token)
+    if trial.phase != Trial.Phase.RATED:
+        raise TrialNotDue("The examples are not rated.")
+    scale = _scale(trial.scale)
+    if not scale.contains(score):
+        raise InvalidRating({"score": f"a number on the scale, {scale.text}"})
+    next_position, calibration = trial.position + 1, trial.calibration_trials
+    stored = store_rating(trial, {"trial_id": trial.pk, "score": score, "rated_at": now, **vars(display)})
+    if not stored:
+        _refuse_unless_repeated(trial, score=score, scale=scale)
+        next_position = Session.objects.values_list("next_position", flat=True).get(pk=trial.session)
+    return Standing(
+        rated=rated_before(next_position, calibration),
+        total=trial.trials_total - calibration,
+        upcoming=window(trial.session, next_position=next_position),
+        repeated=not stored,
+    )
+
+
+def image_file(*, rater_token: str, token: str) -> str:
+    """The stored file behind an image address, for its rater and only while it is due soon. Raises as record_rating."""
+    trial = _own_trial(rater_token=rater_token, token=token)
+    calibrating = trial.next_position <= trial.calibration_trials
+    in_window = trial.next_position <= trial.position < trial.next_position + WINDOW
+    if trial.phase == Trial.Phase.RATED and (calibrating or not in_window):
+        raise TrialNotDue
+    return trial.image
+
+
+def _own_trial(*, rater_token: str, token: str) -> OwnTrial:
+    """The trial, if it is the rater's and the rater is admitted."""
+    trial = own_trial(token=token, rater_token=rater_token)
+    if trial is None:
+        # Says so if the rater has withdrawn, perhaps in another window, for then no trial is left.
+        invited_rater(token=rater_token)
+        raise UnknownTrial
+    admit(withdrawn=trial.is_withdrawn, revoked=trial.is_revoked, preview=trial.is_preview, state=trial.study_state)
+    return trial
+
+
+@lru_cache(maxsize=64)
+def _scale(stored: str) -> Scale:
+    """Read once, not at every rating."""
+    return Scale.from_json(stored)
+
+
+def _refuse_unless_repeated(trial: OwnTrial, *, score: float, scale: Scale) -> None:
+    rating = Rating.objects.filter(trial=trial.pk).first()
+    if rating is None:
+        raise TrialNotDue
+    if rating.score == score:
+        return
+    StudyEvent.objects.create(
+        study_id=trial.study,
+        kind="conflict",
+        rater=trial.rater_label,
+        detail={"position": trial.position, "stored": rating.score, "refused": score},
+    )
+    logger.warning("a second, different rating of one trial was refused; see the study's events")
+    raise RatingConflict(rating.score, scale)

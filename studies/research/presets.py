@@ -1,0 +1,40 @@
+"""The paper's own design as a preset."""
+
+from studies.models import Benchmark, Method, Study
+from studies.research.drafts import create_study
+from studies.research.refusals import StudyError
+
+# Ledig et al. 2017: all 12 versions on Set5 and Set14, without these three on BSD100.
+PAPER_METHODS = (
+    "nearest", "bicubic", "srcnn", "selfexsr", "drcn", "espcn", "srresnet-mse", "srresnet-vgg22", "srgan-mse",
+    "srgan-vgg22", "srgan-vgg54", "hr",
+)  # fmt: skip
+PAPER_LEFT_OUT = {"BSD100": {"srresnet-vgg22", "srgan-mse", "srgan-vgg22"}}
+PAPER_BENCHMARKS = ("Set5", "Set14", "BSD100")
+PAPER_CALIBRATION = "Calibration20"
+
+
+def create_paper_study(*, name: str, title: str, seed: int | None = None) -> Study:
+    """The design of Ledig et al. 2017: 1128 rated images in completely random order after 20 pairs of calibration.
+
+    The methods need not exist yet, the benchmarks must be imported. Raises StudyError naming those that are not.
+    """
+    wanted = [*PAPER_BENCHMARKS, PAPER_CALIBRATION]
+    benchmarks = {b.name: b for b in Benchmark.objects.filter(name__in=wanted)}
+    missing = [name for name in wanted if name not in benchmarks]
+    if missing:
+        raise StudyError(f"The paper's design needs {', '.join(missing)}: import with 'manage.py import_benchmark'.")
+    methods = {m.name: m for m in Method.objects.filter(name__in=PAPER_METHODS)}
+    cells = {
+        benchmarks[b]: [methods[m] for m in PAPER_METHODS if m not in PAPER_LEFT_OUT.get(b, ())]
+        for b in PAPER_BENCHMARKS
+    }
+    calibration = list(benchmarks[PAPER_CALIBRATION].sources.all())
+    return create_study(
+        name=name,
+        title=title,
+        cells=cells,
+        calibration=calibration,
+        seed=seed,
+        protocol={"order": Study.Order.RANDOM},
+    )
