@@ -9,10 +9,13 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 
 from analysis.objective import objective_of
-from analysis.schema import RATINGS_COLUMNS, validate_ratings
+from analysis.schema import RATINGS_COLUMNS, scale_columns, validate_ratings
 from studies.models import Rating, Study
 from studies.protocol.slots import Role, slots
 
+# The contract of analysis.schema, and how the researcher calls the method.
+_METHOD = RATINGS_COLUMNS.index("method") + 1
+COLUMNS = (*RATINGS_COLUMNS[:_METHOD], "method_title", *RATINGS_COLUMNS[_METHOD:])
 OBJECTIVE_COLUMNS = ("benchmark", "source", "method", "psnr", "ssim")
 Kind = Literal["csv", "parquet"]
 KINDS: dict[str, Kind] = {"csv": "csv", "parquet": "parquet"}
@@ -26,6 +29,7 @@ _FIELDS: dict[str, Combinable] = {
     "benchmark": F("trial__stimulus__source__benchmark__name"),
     "source": F("trial__stimulus__source__name"),
     "method": F("trial__stimulus__method__name"),
+    "method_title": F("trial__stimulus__method__display_name"),
     "repeat": F("trial__repeat"),
 }
 
@@ -36,11 +40,12 @@ def counted_ratings(study: Study) -> QuerySet[Rating]:
 
 
 def ratings_frame(study: Study) -> pd.DataFrame:
-    """One row a rating, ordered by rater and position: the columns of analysis.schema.RATINGS_COLUMNS."""
-    fields: list[Combinable] = [_FIELDS.get(column, F(column)) for column in RATINGS_COLUMNS]
+    """One row a rating, ordered by rater and position: the columns COLUMNS, then those of the study's scale."""
+    fields: list[Combinable] = [_FIELDS.get(column, F(column)) for column in COLUMNS]
     rows = counted_ratings(study).order_by("trial__session__rater_id", "trial__position").values_list(*fields)
-    frame = pd.DataFrame.from_records(list(rows), columns=list(RATINGS_COLUMNS))
+    frame = pd.DataFrame.from_records(list(rows), columns=list(COLUMNS))
     frame["rated_at"] = pd.to_datetime(frame["rated_at"], utc=True)
+    frame = frame.assign(**scale_columns(study.scale))
     # A table without rows is an error to who reads ratings, and no news to who watches a study begin.
     return frame if frame.empty else validate_ratings(frame)
 

@@ -50,7 +50,7 @@ def rater_progress(study: Study) -> list[RaterProgress]:
 
 
 def results_table(study: Study) -> pd.DataFrame:
-    """benchmark, method, n, mos, sd, ci_low, ci_high, psnr, ssim; methods in the paper's order.
+    """benchmark, method, title, n, mos, sd, ci_low, ci_high, psnr, ssim; methods in the paper's order.
 
     The 95 % intervals take raters and images as samples and are cut at the ends of the scale. psnr and ssim are means
     over the images of the study's design, rated or not. Empty before the first rating.
@@ -62,8 +62,9 @@ def results_table(study: Study) -> pd.DataFrame:
     table = mos(ratings, by=("benchmark", "method"), interval="two_way", clip=True).merge(
         objective, on=["benchmark", "method"], how="left"
     )
-    order = {name: rank for rank, name in enumerate(Method.objects.values_list("name", flat=True))}
-    table["rank"] = table["method"].map(order)
+    titles = dict(Method.objects.values_list("name", "display_name"))
+    table.insert(2, "title", table["method"].map(titles))
+    table["rank"] = table["method"].map({name: rank for rank, name in enumerate(titles)})
     return table.sort_values(["benchmark", "rank"]).drop(columns="rank").reset_index(drop=True)
 
 

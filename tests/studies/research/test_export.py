@@ -7,19 +7,20 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from analysis.objective import read_objective
-from analysis.schema import RATINGS_COLUMNS, read_ratings
+from analysis.schema import SCALE_COLUMNS, read_ratings
 from studies.access import invited_rater
-from studies.models import Stimulus, Study
+from studies.models import Method, Stimulus, Study
 from studies.rating import sessions
 from studies.rating.recording import record_rating
 from studies.rating.withdrawal import withdraw
-from studies.research.export import OBJECTIVE_COLUMNS, objective_frame, ratings_frame, serialise
+from studies.research.export import COLUMNS, OBJECTIVE_COLUMNS, objective_frame, ratings_frame, serialise
 from studies.research.monitoring import rater_progress, results_table, studies_with_counts
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.rating.test_sessions import DISPLAY
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 NOW = timezone.now()
+ALL_COLUMNS = (*COLUMNS, *SCALE_COLUMNS)
 SCORES = {"nearest": 1, "bicubic": 2, "hr": 5}
 
 
@@ -43,7 +44,7 @@ def test_every_rating_is_one_row_by_the_contract(study):
     rate_all(study, "anna")
     rate_all(study, "berta", limit=3)
     frame = ratings_frame(study)
-    assert tuple(frame.columns) == RATINGS_COLUMNS
+    assert tuple(frame.columns) == ALL_COLUMNS
     assert len(frame) == 7 + 3
     anna = frame[frame["rater"] == "anna"]
     assert list(anna["position"]) == [1, 2, 3, 4, 5, 6, 7]
@@ -96,7 +97,7 @@ def test_csv_and_parquet_hold_the_same_ratings(study, tmp_path):
 
 
 def test_an_empty_study_exports_its_columns_alone(study):
-    assert serialise(ratings_frame(study), kind="csv").decode().strip() == ",".join(RATINGS_COLUMNS)
+    assert serialise(ratings_frame(study), kind="csv").decode().strip() == ",".join(ALL_COLUMNS)
 
 
 def test_the_command_writes_both_tables(study, tmp_path):
@@ -137,6 +138,22 @@ def test_mos_stands_beside_psnr_and_ssim_in_the_papers_order(study):
     assert 13 / 3 - table["ci_low"].iloc[2] == pytest.approx(4.302653 * 0.577350 / 3**0.5, abs=1e-5)
     assert table["ci_high"].iloc[2] == 5
     assert list(table["psnr"]) == [30.0] * 3
+
+
+def test_the_title_that_a_researcher_chose_is_in_the_results_and_the_export(study):
+    Method.objects.filter(name="bicubic").update(display_name="Bicubic, ours")
+    rate_all(study, "anna")
+    assert list(results_table(study)["title"]) == ["nearest", "Bicubic, ours", "HR"]
+    frame = ratings_frame(study)
+    assert set(frame.loc[frame["method"] == "bicubic", "method_title"]) == {"Bicubic, ours"}
+
+
+def test_the_export_states_the_scale_of_the_study(study):
+    rate_all(study, "anna")
+    frame = ratings_frame(study)
+    assert {column: set(frame[column]) for column in SCALE_COLUMNS} == {
+        "scale_low": {1}, "scale_high": {5}, "scale_step": {1}
+    }  # fmt: skip
 
 
 def test_nobody_rated_means_no_results(study):
