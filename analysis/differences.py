@@ -1,0 +1,161 @@
+"""The default test of a pair of methods, `two_way`, as rows of a table: interval, p, effect size, equivalence."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from analysis.crossed import NOTHING, Estimate, Pair, estimate
+from analysis.intervals import Interval
+from analysis.mos import group_codes
+from analysis.schema import first_showings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+
+class Scores(NamedTuple):
+    """One method's scores, sorted by cell: cell = rater x number of sources + source."""
+
+    method: str
+    cell: np.ndarray
+    score: np.ndarray
+
+
+class Benchmark(NamedTuple):
+    """The first showings of one benchmark: its methods in sorted order, and the number of its sources."""
+
+    name: str
+    methods: list[Scores]
+    sources: int
+
+
+def benchmarks(ratings: pd.DataFrame) -> Iterator[Benchmark]:
+    """The benchmarks of a ratings table in sorted order, rows alone: no array has a place for what is not rated."""
+    table = first_showings(ratings)
+    codes, keys = group_codes(table, ["benchmark"])
+    for index, name in enumerate(keys["benchmark"]):
+        part = table if len(keys) == 1 else table[codes == index]
+        method, methods = group_codes(part, ["method"])
+        rater, _ = group_codes(part, ["rater"])
+        source, sources = group_codes(part, ["source"])
+        cell, score = rater * len(sources) + source, part["score"].to_numpy(np.float64)
+        order = np.lexsort((cell, method))
+        ends = np.cumsum(np.bincount(method))[:-1]
+        split = zip(methods["method"], np.split(cell[order], ends), np.split(score[order], ends), strict=True)
+        yield Benchmark(str(name), [Scores(*each) for each in split], len(sources))
+
+
+class Comparison(NamedTuple):
+    """Two methods of a benchmark: scores (n, 2) of every cell with either, and the pair on their common images."""
+
+    a: Scores
+    b: Scores
+    scores: np.ndarray
+    pair: Pair
+
+    @property
+    def paired(self) -> np.ndarray:
+        """The differences of those raters who scored both methods of an image."""
+        both = self.scores[~np.isnan(self.scores).any(axis=1)]
+        return np.asarray(both[:, 0] - both[:, 1])
+
+
+def comparisons(benchmark: Benchmark) -> Iterator[Comparison]:
+    """Every pair of the benchmark's methods, the first by name first."""
+    for a, b in combinations(benchmark.methods, 2):
+        yield compare(a, b, sources=benchmark.sources)
+
+
+def compare(a: Scores, b: Scores, *, sources: int) -> Comparison:
+    """Both methods' scores side by side; images of which only one method was rated say nothing of a difference."""
+    if len(a.cell) == len(b.cell) and np.array_equal(a.cell, b.cell):
+        cells, scores = a.cell, np.column_stack([a.score, b.score])
+    else:
+        cells = np.union1d(a.cell, b.cell)
+        scores = np.full((len(cells), 2), np.nan)
+        for column, one in enumerate((a, b)):
+            scores[np.searchsorted(cells, one.cell), column] = one.score
+    rater, source = np.divmod(cells, sources)
+    common = np.ones(sources, bool)
+    for one in (a, b):
+        common &= np.bincount(one.cell % sources, minlength=sources) > 0
+    kept = common[source]
+    pair = Pair(_dense(rater[kept]), _dense(source[kept]), scores[kept])
+    return Comparison(a, b, scores, pair)
+
+
+def _dense(codes: np.ndarray) -> np.ndarray:
+    """The codes renumbered 0, 1, ... in their order."""
+    if not len(codes):
+        return codes
+    present = np.bincount(codes) > 0
+    return np.asarray((np.cumsum(present) - 1)[codes])
+
+
+def two_way_row(comparison: Comparison, *, confidence: float, margin: float | None) -> dict[str, object]:
+    """What the test says of one pair: mean_difference, low, high, p, p_method, df, effect with limits, counts.
+
+    With a margin also margin and p_equivalence. Numbers are NaN and p_method is none where `crossed.estimate` finds no
+    test.
+    """
+    pair = comparison.pair
+    found = Estimate(*[NOTHING] * 5) if not len(pair.rater) else estimate(pair)
+    error = np.sqrt(found.variance)
+    half = float(special.stdtrit(found.df, 0.5 + confidence / 2) * error)
+    low, high = found.difference - half, found.difference + half
+    effect = effect_size(found, Interval(low, high), confidence=confidence)
+    row: dict[str, object] = {
+        "mean_difference": found.difference,
+        "low": low,
+        "high": high,
+        "p": float(2 * special.stdtr(found.df, -abs(found.difference) / error)),
+        "p_method": "none" if np.isnan(found.variance) else "satterthwaite",
+        "df": found.df,
+        **dict(zip(("effect", "effect_low", "effect_high"), effect, strict=True)),
+        "n_raters": _count(pair.rater),
+        "n_images": _count(pair.image),
+    }
+    if margin is not None:
+        row |= {"margin": margin, "p_equivalence": equivalence(found, margin)}
+    return row
+
+
+def _count(codes: np.ndarray) -> int:
+    return int(codes.max()) + 1 if len(codes) else 0
+
+
+def equivalence(found: Estimate, margin: float) -> float:
+    """p of two one-sided tests (Schuirmann 1987) that the difference lies inside -margin to margin."""
+    return float(special.stdtr(found.df, -(margin - abs(found.difference)) / np.sqrt(found.variance)))
+
+
+def effect_size(found: Estimate, limits: Interval, *, confidence: float) -> tuple[float, float, float]:
+    """The difference in standard deviations of a score, with limits.
+
+    d = difference / sqrt(rater + image + interactions + residual variance of one score): Westfall, Kenny and Judd (2014),
+    whose d does not depend on the numbers of raters and images. Limits by recovery of the variances of numerator and
+    denominator (MOVER, Zou and Donner 2008; Newcombe 2016), so that they hold 0 exactly where the difference's do.
+    """
+    if np.isnan(found.sd) or np.isnan(limits.low):
+        return NOTHING, NOTHING, NOTHING
+    tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+    least, most = found.sd * np.sqrt(found.sd_df / special.chdtri(found.sd_df, tails))
+    low = _ratio_limit(found, limits.low, most if limits.low >= 0 else least, side=-1)
+    high = _ratio_limit(found, limits.high, least if limits.high >= 0 else most, side=1)
+    return found.difference / found.sd, low, high
+
+
+def _ratio_limit(found: Estimate, limit: float, sd: float, *, side: int) -> float:
+    """The x with (difference - x deviation)^2 = (difference - limit)^2 + x^2 (deviation - sd)^2 on that side."""
+    product, constant = found.difference * found.sd, limit * (2 * found.difference - limit)
+    quadratic = sd * (2 * found.sd - sd)
+    root = side * np.sqrt(max(product**2 - quadratic * constant, 0.0))
+    if limit * side >= 0:  # away from 0 on its own side: the plain root; else its reciprocal form, which cannot cancel
+        return float((product + root) / quadratic)
+    return float(constant / (product - root))
