@@ -60,8 +60,9 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--reference", help="the hidden reference's method name (default: hr, where there is one)")
     parser.add_argument("--interval", choices=get_args(IntervalName), default="two_way_bootstrap")
-    parser.add_argument("--unit", choices=get_args(Unit), default="rater_x_image", help="what a pair of the tests is")
+    parser.add_argument("--unit", choices=get_args(Unit), default="two_way", help="of the tests: what they take as samples")
     parser.add_argument("--zero-method", choices=get_args(ZeroMethod), default="pratt")
+    parser.add_argument("--margin", type=float, help="in scores: also test that methods differ by no more than this")
     parser.add_argument("--gold", type=Path, help="CSV of items with a known answer: source, method, expected")
     parser.add_argument("--exclude", action="append", default=[], metavar="RATER", help="leave a rater out, and say so")
     parser.add_argument("--exclude-table", type=Path, help="CSV with a column rater: leave them all out, and say so")
@@ -95,6 +96,7 @@ def _report(given: argparse.Namespace) -> None:
         interval=given.interval,
         unit=given.unit,
         zero_method=given.zero_method,
+        margin=given.margin,
         exclude=tuple(dict.fromkeys([*given.exclude, *_left_out(given.exclude_table)])),
         scale=scale,
         mixed=given.mixed,

@@ -1,7 +1,7 @@
 """The mean difference of two methods with raters and images both random, whole or in subsets.
 
-The model of one pair of methods m: score = mu_m + a_m,rater + b_m,image + e, with (a_1, a_2) of a rater, (b_1, b_2) of an
-image and (e_1, e_2) of one rater on one image independent of each other, each pair with a covariance of its own that
+The model of one pair of methods m: score = mu_m + a_m,rater + b_m,image + e, with (a_1, a_2) of a rater, (b_1, b_2)
+of an image and (e_1, e_2) of one rater on one image independent of each other, each with a covariance of its own that
 nothing ties. So methods may differ in spread, a rater's taste may favour a method (method x rater), and so may an image
 (method x image). In a complete panel the answer is that of the two-way analysis of variance of the differences:
 
@@ -164,7 +164,8 @@ def moments(pattern: Pattern, weights: np.ndarray, scores: np.ndarray) -> Compon
     total = np.outer(weights.sum(axis=0), weights.sum(axis=0))
     filled = [count > EMPTY * total for count in counts]
     with np.errstate(divide="ignore", invalid="ignore"):
-        neither, rater, image, both = (np.where(f, p / c, np.nan) for p, c, f in zip(products, counts, filled))
+        means = [np.where(f, p / c, np.nan) for p, c, f in zip(products, counts, filled, strict=True)]
+    neither, rater, image, both = means
     found = [np.where(np.isnan(mean), 0.0, mean - neither) for mean in (rater, image, both)]
     return Components(found[0], found[1], found[2] - found[0] - found[1])
 

@@ -52,18 +52,29 @@ def benchmarks(ratings: pd.DataFrame) -> Iterator[Benchmark]:
 
 
 class Comparison(NamedTuple):
-    """Two methods of a benchmark: scores (n, 2) of every cell with either, and the pair on their common images."""
+    """Two methods of a benchmark: codes and scores (n, 2) of every cell with either, and the pair on common images."""
 
     a: Scores
     b: Scores
+    rater: np.ndarray
+    source: np.ndarray
     scores: np.ndarray
     pair: Pair
 
-    @property
-    def paired(self) -> np.ndarray:
-        """The differences of those raters who scored both methods of an image."""
-        both = self.scores[~np.isnan(self.scores).any(axis=1)]
-        return np.asarray(both[:, 0] - both[:, 1])
+    def differences(self, unit: str = "rater_x_image") -> np.ndarray:
+        """Of raters who scored both methods of an image: each difference, or their means by "rater" or by "image"."""
+        both = ~np.isnan(self.scores).any(axis=1)
+        difference = self.scores[both, 0] - self.scores[both, 1]
+        if unit == "rater_x_image":
+            return np.asarray(difference)
+        codes = (self.rater if unit == "rater" else self.source)[both]
+        n = np.bincount(codes)
+        return np.asarray(np.bincount(codes, difference)[n > 0] / n[n > 0])
+
+    def counts(self) -> dict[str, int]:
+        """n_raters and n_images with a difference of their own."""
+        both = ~np.isnan(self.scores).any(axis=1)
+        return {"n_raters": len(np.unique(self.rater[both])), "n_images": len(np.unique(self.source[both]))}
 
 
 def comparisons(benchmark: Benchmark) -> Iterator[Comparison]:
@@ -87,7 +98,7 @@ def compare(a: Scores, b: Scores, *, sources: int) -> Comparison:
         common &= np.bincount(one.cell % sources, minlength=sources) > 0
     kept = common[source]
     pair = Pair(_dense(rater[kept]), _dense(source[kept]), scores[kept])
-    return Comparison(a, b, scores, pair)
+    return Comparison(a, b, rater, source, scores, pair)
 
 
 def _dense(codes: np.ndarray) -> np.ndarray:
@@ -106,15 +117,13 @@ def two_way_row(comparison: Comparison, *, confidence: float, margin: float | No
     """
     pair = comparison.pair
     found = Estimate(*[NOTHING] * 5) if not len(pair.rater) else estimate(pair)
-    error = np.sqrt(found.variance)
-    half = float(special.stdtrit(found.df, 0.5 + confidence / 2) * error)
-    low, high = found.difference - half, found.difference + half
-    effect = effect_size(found, Interval(low, high), confidence=confidence)
+    limits = interval(found, confidence=confidence)
+    effect = effect_size(found, limits, confidence=confidence)
     row: dict[str, object] = {
         "mean_difference": found.difference,
-        "low": low,
-        "high": high,
-        "p": float(2 * special.stdtr(found.df, -abs(found.difference) / error)),
+        "low": limits.low,
+        "high": limits.high,
+        "p": p_value(found),
         "p_method": "none" if np.isnan(found.variance) else "satterthwaite",
         "df": found.df,
         **dict(zip(("effect", "effect_low", "effect_high"), effect, strict=True)),
@@ -124,6 +133,17 @@ def two_way_row(comparison: Comparison, *, confidence: float, margin: float | No
     if margin is not None:
         row |= {"margin": margin, "p_equivalence": equivalence(found, margin)}
     return row
+
+
+def interval(found: Estimate, *, confidence: float) -> Interval:
+    """The difference -+ t(df) times its standard error."""
+    half = float(special.stdtrit(found.df, 0.5 + confidence / 2) * np.sqrt(found.variance))
+    return Interval(found.difference - half, found.difference + half)
+
+
+def p_value(found: Estimate) -> float:
+    """Two-sided p of no difference, Student's t."""
+    return float(2 * special.stdtr(found.df, -abs(found.difference) / np.sqrt(found.variance)))
 
 
 def _count(codes: np.ndarray) -> int:
@@ -138,9 +158,10 @@ def equivalence(found: Estimate, margin: float) -> float:
 def effect_size(found: Estimate, limits: Interval, *, confidence: float) -> tuple[float, float, float]:
     """The difference in standard deviations of a score, with limits.
 
-    d = difference / sqrt(rater + image + interactions + residual variance of one score): Westfall, Kenny and Judd (2014),
-    whose d does not depend on the numbers of raters and images. Limits by recovery of the variances of numerator and
-    denominator (MOVER, Zou and Donner 2008; Newcombe 2016), so that they hold 0 exactly where the difference's do.
+    d = difference / sqrt(rater + image + interactions + residual variance of one score): Westfall, Kenny and Judd
+    (2014), whose d does not depend on the numbers of raters and images. Limits by recovery of the variances of
+    numerator and denominator (MOVER, Zou and Donner 2008; Newcombe 2016), so that they hold 0 exactly where the
+    difference's do.
     """
     if np.isnan(found.sd) or np.isnan(limits.low):
         return NOTHING, NOTHING, NOTHING

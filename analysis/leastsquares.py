@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Linear = Callable[[np.ndarray], np.ndarray]
 
 LEAST_EFFECT = 1e-4  # of the residual variance: the covariances that weigh must be invertible
 LEAST_RESIDUAL = 1e-2
@@ -45,7 +51,7 @@ class Pattern:
 
     @cached_property
     def df_residual(self) -> float:
-        """Degrees of freedom of the residual: (R - 1)(I - 1) where all is paired, ratings - 2 (R + I - 1) where none."""
+        """Of the residual: (R - 1)(I - 1) where all ratings are paired, ratings - 2 (R + I - 1) where none is."""
         cells, ratings = len(self.rater), float(self.rated.sum())
         return max(cells - 2 * (self.raters + self.images - 1) * cells / ratings, 1.0)
 
@@ -81,9 +87,9 @@ def positive(matrix: np.ndarray, least: float) -> np.ndarray:
 
 def _precision(rated: np.ndarray, residual: np.ndarray) -> np.ndarray:
     """Inverse of the residual covariance of each row's rated methods, as its entries (aa, ab, bb), float64 (n, 3)."""
-    both = rated.all(axis=1)
+    both = np.asarray(rated.all(axis=1))
     inverse = np.linalg.inv(residual)
-    alone = rated & ~both[:, None]
+    alone = np.asarray(rated & ~both[:, None])
     first = both * inverse[0, 0] + alone[:, 0] / residual[0, 0]
     second = both * inverse[1, 1] + alone[:, 1] / residual[1, 1]
     return np.column_stack([first, both * inverse[0, 1], second])
@@ -140,7 +146,7 @@ def _link(pattern: Pattern, precision: np.ndarray) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
 
 
-def _conjugate_gradients(operator, precondition, right: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _conjugate_gradients(operator: Linear, precondition: Linear, right: np.ndarray) -> np.ndarray:
     """Solve operator(x) = right (m, k), each column by itself; the operator is positive definite."""
     solution = precondition(right)
     residual = right - operator(solution)

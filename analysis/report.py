@@ -15,6 +15,7 @@ import pandas as pd
 import analysis
 from analysis import paper, recovery, screening
 from analysis.agreement import agreement
+from analysis.friedman import Blocks, friedman, friedman_posthoc
 from analysis.mixed import contrasts, ordinal_mixed_model
 from analysis.mos import IntervalName, average_ranks, dmos, mos, score_distribution, sos_parameter
 from analysis.objective import Objective, match_ratings, objective_of
@@ -23,12 +24,13 @@ from analysis.scale import Scale
 from analysis.schema import RatingsError, scale_of, validate_ratings
 from analysis.significance import (
     ALPHA,
+    AS_PUBLISHED,
+    GENERALISES,
     Unit,
     ZeroMethod,
     family_asterisks,
-    friedman,
-    friedman_posthoc,
     pairwise_tests,
+    unit_notes,
 )
 from analysis.tables import stimulus_table
 
@@ -45,8 +47,9 @@ class Options:
 
     reference: str = "hr"
     interval: IntervalName = "two_way_bootstrap"
-    unit: Unit = "rater_x_image"
+    unit: Unit = "two_way"
     zero_method: ZeroMethod = "pratt"
+    margin: float | None = None  # scores; within it two methods count as equivalent
     exclude: tuple[str, ...] = ()
     scale: Scale | None = None  # None: as the table says
     mixed: bool = False
@@ -101,7 +104,7 @@ def analyse(
     if options.exclude:
         effects["exclude"] = screening.exclusion_effect(everyone, options.exclude)
     recovered = recovery.recover(kept)
-    tables = _scores(kept, options, notes) | _tests(kept, options) | _reliability(kept)
+    tables = _scores(kept, options, notes) | _tests(kept, options, notes) | _reliability(kept)
     tables |= _recovery(kept, recovered, metrics)
     if metrics is not None:
         tables["objective"] = metrics.values
@@ -192,17 +195,31 @@ def _scores(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[s
 _CRUSHED = {"dmos": "dmos", "low": "ci_low", "high": "ci_high"}
 
 
-def _tests(ratings: pd.DataFrame, options: Options) -> dict[str, pd.DataFrame]:
-    tests = pairwise_tests(ratings, unit=options.unit, zero_method=options.zero_method)
+def _tests(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[str, pd.DataFrame]:
+    tests = pairwise_tests(ratings, unit=options.unit, zero_method=options.zero_method, margin=options.margin)
+    published = pairwise_tests(ratings, unit=AS_PUBLISHED, zero_method=options.zero_method)
+    notes += unit_notes(tests)
+    stars, theirs = (family_asterisks(table, families=paper.FAMILIES) for table in (tests, published))
     return {
-        "significance": tests.assign(significant=tests["p"] < ALPHA, significant_holm=tests["p_holm"] < ALPHA),
-        "asterisks": family_asterisks(tests, families=paper.FAMILIES),
-        "friedman": friedman(ratings, unit=options.unit),
+        "significance": _judged(tests),
+        "significance_as_published": _judged(published),
+        "asterisks": stars.assign(as_published=theirs["asterisk"], p_max_as_published=theirs["p_max"]),
+        "friedman": pd.concat([friedman(ratings, unit=unit) for unit in BLOCKS], ignore_index=True),
         "posthoc": pd.concat(
-            [friedman_posthoc(ratings, test=test, unit=options.unit) for test in ("nemenyi", "conover")],
+            [friedman_posthoc(ratings, test=test, unit=unit) for unit in BLOCKS for test in ("nemenyi", "conover")],
             ignore_index=True,
         ),
     }
+
+
+BLOCKS: tuple[Blocks, ...] = ("rater", "image")  # each answers its own question
+
+
+def _judged(tests: pd.DataFrame) -> pd.DataFrame:
+    found = tests.assign(significant=tests["p"] < ALPHA, significant_holm=tests["p_holm"] < ALPHA)
+    if "p_equivalence_holm" in found:
+        found["equivalent_holm"] = found["p_equivalence_holm"] < ALPHA
+    return found.assign(generalises_to=found["unit"].map(GENERALISES))
 
 
 def _reliability(ratings: pd.DataFrame) -> dict[str, pd.DataFrame]:

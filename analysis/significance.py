@@ -1,25 +1,34 @@
-"""Paired tests between methods: Wilcoxon for every pair, the paper's asterisks, Friedman with post-hoc tests.
+"""Tests between methods: the two-way test of every pair, Wilcoxon's as published, Holm, the paper's asterisks.
 
-The unit of a pair is stated in every result. Pairs of rater x image (the default, and what the published
-number of samples suggests) treat the ratings of one rater, and of one image, as independent; pairs of raters
-or of images average the rest away first and are the stricter tests.
+Every result states its unit, and with it what it generalises to. The default, two_way, takes raters and images as
+samples: a difference found by it should show before other raters on other images. Wilcoxon's test by pairs of raters
+or of images takes one of them as a sample and the other as given. By pairs of rater x image, the paper's own way, it
+counts all ratings as independent: where methods differ by rater and by image, as they do in real panels, it calls equal
+methods different in far more than 5 of 100 studies. It is here to reproduce the paper.
 """
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.panel import Cube, cubes, settle
+from analysis.differences import Comparison, benchmarks, comparisons, two_way_row
+from analysis.panel import rounding_of, settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Unit = Literal["rater_x_image", "rater", "image"]
+Unit = Literal["two_way", "rater_x_image", "rater", "image"]
+GENERALISES = {
+    "two_way": "other raters and other images",
+    "rater": "other raters, on these images only",
+    "image": "other images, before these raters only",
+    "rater_x_image": "neither other raters nor other images (as published; counts ratings as independent)",
+}
+AS_PUBLISHED: Unit = "rater_x_image"
 ZeroMethod = Literal["pratt", "wilcox"]
 ALPHA = 0.05
 EXACT_UP_TO = 50  # pairs that differ: the exact distribution below, the normal approximation above
@@ -42,6 +51,11 @@ class SignedRank(NamedTuple):
         return (self.w_plus - self.w_minus) / total if total else 0.0
 
 
+def rank_sums(values: np.ndarray, counts: np.ndarray, *, zero_method: ZeroMethod = "pratt") -> SignedRank:
+    """`signed_rank` without its p: what describes the differences."""
+    return _signed_rank(values, counts, zero_method)[0]
+
+
 def signed_rank(values: np.ndarray, counts: np.ndarray, *, zero_method: ZeroMethod = "pratt") -> SignedRank:
     """Wilcoxon signed-rank test of differences given as distinct `values` and how often each occurs.
 
@@ -51,6 +65,24 @@ def signed_rank(values: np.ndarray, counts: np.ndarray, *, zero_method: ZeroMeth
     """
     if zero_method not in get_args(ZeroMethod):
         raise ValueError(f"unknown zero_method {zero_method!r}; known: {', '.join(get_args(ZeroMethod))}")
+    sums, ranks, ties = _signed_rank(values, counts, zero_method)
+    differ = int(ties.sum())
+    if sums.n_pairs == 0:
+        p, how = float("nan"), "none"  # no pair, no test
+    elif differ == 0:
+        p, how = 1.0, "none"
+    elif differ <= EXACT_UP_TO:
+        p, how = _exact_p(ranks, ties, max(sums.w_plus, sums.w_minus)), "exact"
+    else:
+        variance = (ties * ranks**2).sum() / 4  # conditional on the ties, as each sign is a fair coin
+        p, how = float(2 * stats.norm.sf(abs(sums.w_plus - sums.w_minus) / 2 / np.sqrt(variance))), "normal"
+    return sums._replace(p=p, p_method=how)
+
+
+def _signed_rank(
+    values: np.ndarray, counts: np.ndarray, zero_method: ZeroMethod
+) -> tuple[SignedRank, np.ndarray, np.ndarray]:
+    """The rank sums, without p, and rank and number of each size of difference above 0."""
     zeros = int(counts[values == 0].sum())
     sizes, group = np.unique(np.abs(values), return_inverse=True)
     ties = np.bincount(group, weights=counts, minlength=len(sizes))
@@ -60,18 +92,8 @@ def signed_rank(values: np.ndarray, counts: np.ndarray, *, zero_method: ZeroMeth
     ranks = start + (ties + 1) / 2
     plus = float((counts * ranks[group])[values > 0].sum())
     minus = float((counts * ranks[group])[values < 0].sum())
-    ranks, ties = ranks[sizes > 0], ties[sizes > 0]
-    differ = int(ties.sum())
-    if counts.sum() == 0:
-        p, how = float("nan"), "none"  # no pair, no test
-    elif differ == 0:
-        p, how = 1.0, "none"
-    elif differ <= EXACT_UP_TO:
-        p, how = _exact_p(ranks, ties, max(plus, minus)), "exact"
-    else:
-        variance = (ties * ranks**2).sum() / 4  # conditional on the ties, as each sign is a fair coin
-        p, how = float(2 * stats.norm.sf(abs(plus - minus) / 2 / np.sqrt(variance))), "normal"
-    return SignedRank(int(counts.sum()), zeros, plus, minus, p, how)
+    sums = SignedRank(int(counts.sum()), zeros, plus, minus, float("nan"), "none")
+    return sums, ranks[sizes > 0], ties[sizes > 0]
 
 
 def _exact_p(ranks: np.ndarray, ties: np.ndarray, larger: float) -> float:
@@ -86,59 +108,139 @@ def _exact_p(ranks: np.ndarray, ties: np.ndarray, larger: float) -> float:
 
 
 def pairwise_tests(
-    ratings: pd.DataFrame, *, unit: Unit = "rater_x_image", zero_method: ZeroMethod = "pratt"
+    ratings: pd.DataFrame,
+    *,
+    unit: Unit = "two_way",
+    zero_method: ZeroMethod = "pratt",
+    confidence: float = 0.95,
+    margin: float | None = None,
 ) -> pd.DataFrame:
-    """Paired two-sided Wilcoxon signed-rank test of every pair of methods on each benchmark.
+    """Two-sided test of every pair of methods on each benchmark, by first showings; `unit` says of what kind:
 
-    Pairs are two first showings of one rater on one image, or the mean differences by rater or by image over
-    such pairs. Columns: benchmark, method_a, method_b, unit, zero_method, n_pairs, n_zero, mean_difference (a
-    - b over the units), w_plus, w_minus, p, p_holm (Holm 1979, within the benchmark), p_method,
-    rank_biserial, and cliffs_delta (Cliff 1993, over all ratings of both, unpaired).
+    two_way        mean difference with interval, raters and images both random (`analysis.crossed`); no rater need have
+                   seen both methods of an image; compared on the images of which both methods were rated
+    rater_x_image  Wilcoxon signed-rank, as published; counts ratings as independent
+    rater, image   Wilcoxon over the mean differences by rater, or by image: the other is taken as given
+
+    Columns: benchmark, method_a, method_b, unit, zero_method (none for two_way), n_pairs (raters x images with both),
+    n_zero, mean_difference (a - b), low, high (at `confidence`), w_plus, w_minus, p, p_holm (Holm 1979, within the
+    benchmark), p_method, df, p_least (the least p that so many pairs can give), rank_biserial and cliffs_delta (Cliff
+    1993), which describe these ratings, effect with effect_low and effect_high (`differences.effect_size`), n_raters,
+    n_images.
+    What a unit does not have is NaN: Wilcoxon's tests an interval, df and effect; two_way rank sums.
+
+    `margin`, in scores, adds margin, p_equivalence (two one-sided tests that the difference lies within -margin to
+    margin) and p_equivalence_holm; two_way only. Raises ValueError on an unknown name and a margin not above 0.
     """
-    if unit not in get_args(Unit):
-        raise ValueError(f"unknown unit {unit!r}; known: {', '.join(get_args(Unit))}")
-    rows = []
-    for cube in cubes(ratings):
-        tests = [_test_pair(cube, a, b, unit, zero_method) for a, b in combinations(range(len(cube.methods)), 2)]
-        adjusted = holm(np.array([test["p"] for test in tests]))
-        rows += [test | {"p_holm": p} for test, p in zip(tests, adjusted, strict=True)]
-    return pd.DataFrame(rows, columns=_PAIR_COLUMNS)
+    _check_options(unit, zero_method, confidence, margin)
+    rows: list[dict[str, object]] = []
+    for benchmark in benchmarks(ratings):
+        rounding = rounding_of(np.concatenate([each.score for each in benchmark.methods]))
+        tests = []
+        for pair in comparisons(benchmark):
+            if unit == "two_way":
+                tests.append(_described(pair, rounding) | two_way_row(pair, confidence=confidence, margin=margin))
+            else:
+                tests.append(_described(pair, rounding) | _wilcoxon(pair, unit, zero_method, rounding))
+        rows += _adjusted(benchmark.name, tests)
+    return pd.DataFrame(rows, columns=_PAIR_COLUMNS + (_MARGIN_COLUMNS if margin is not None else []))
 
 
 _PAIR_COLUMNS = [
     *("benchmark", "method_a", "method_b", "unit", "zero_method", "n_pairs", "n_zero", "mean_difference"),
-    *("w_plus", "w_minus", "p", "p_holm", "p_method", "rank_biserial", "cliffs_delta"),
+    *("low", "high", "w_plus", "w_minus", "p", "p_holm", "p_method", "df", "p_least", "rank_biserial", "cliffs_delta"),
+    *("effect", "effect_low", "effect_high", "n_raters", "n_images"),
 ]
+_MARGIN_COLUMNS = ["margin", "p_equivalence", "p_equivalence_holm"]
 
 
-def _test_pair(cube: Cube, a: int, b: int, unit: Unit, zero_method: ZeroMethod) -> dict[str, object]:
-    values, counts = _differences(cube.scores[a], cube.scores[b], unit, cube.rounding)
+def _check_options(unit: str, zero_method: str, confidence: float, margin: float | None) -> None:
+    for name, given, kind in (("unit", unit, Unit), ("zero_method", zero_method, ZeroMethod)):
+        if given not in get_args(kind):
+            raise ValueError(f"unknown {name} {given!r}; known: {', '.join(get_args(kind))}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1, such as 0.95")
+    if margin is not None and not 0 < margin < np.inf:
+        raise ValueError(f"the margin is {margin}; it must be a number of scores above 0, such as 0.2")
+    if margin is not None and unit != "two_way":
+        raise ValueError(f"the unit {unit} has no test of equivalence: leave out the margin, or take two_way")
+
+
+def _adjusted(benchmark: str, tests: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The rows of one benchmark with Holm's p beside each p."""
+    for name in ("p", "p_equivalence"):
+        if tests and name in tests[0]:
+            adjusted = holm(np.array([test[name] for test in tests], np.float64))
+            tests = [test | {f"{name}_holm": p} for test, p in zip(tests, adjusted, strict=True)]
+    return [{"benchmark": benchmark, **test} for test in tests]
+
+
+def unit_notes(tests: pd.DataFrame, *, alpha: float = ALPHA) -> list[str]:
+    """What the unit of `tests` cannot say here, as sentences: pairs without a test, and levels out of its reach."""
+    notes = []
+    for benchmark, table in tests.groupby("benchmark"):
+        unit, pairs = str(table["unit"].iloc[0]), len(table)
+        none = int(table["p"].isna().sum())
+        if none and unit == "two_way":
+            notes.append(
+                f"{benchmark}: {none} of {pairs} pairs of methods have no two-way test: it needs two raters and two images "
+                "on which both methods were rated, and scores that vary."
+            )
+        elif none:
+            notes.append(f"{benchmark}: {none} of {pairs} pairs of methods were never rated by one rater on one image.")
+        least = table.loc[table["p"].notna(), "p_least"]
+        tested = len(least)
+        if (least > alpha / max(tested, 1)).any():
+            notes.append(
+                f"{benchmark}: with so few pairs of the unit {unit} the least p is {least.max():.4g}, and Holm's first step "
+                f"over {tested} tests asks for {alpha / tested:.2g}: "
+                + ("no difference can be significant." if least.min() > alpha / tested else "some never can be.")
+            )
+    return notes
+
+
+def _described(pair: Comparison, rounding: float) -> dict[str, object]:
+    """What every unit has: names, counts of pairs, and effect sizes that describe these ratings alone."""
+    described = rank_sums(*_counted(pair.differences(), rounding))
+    return {
+        "method_a": pair.a.method,
+        "method_b": pair.b.method,
+        "unit": "two_way",
+        "zero_method": "none",
+        "n_pairs": described.n_pairs,
+        "n_zero": described.n_zero,
+        "p_least": 0.0,
+        "rank_biserial": described.rank_biserial,
+        "cliffs_delta": cliffs_delta(pair.a.score, pair.b.score),
+    }
+
+
+def _counted(differences: np.ndarray, rounding: float) -> tuple[np.ndarray, np.ndarray]:
+    values, counts = np.unique(settle(differences, rounding), return_counts=True)
+    return values, counts
+
+
+def _wilcoxon(pair: Comparison, unit: Unit, zero_method: ZeroMethod, rounding: float) -> dict[str, object]:
+    values, counts = _counted(pair.differences(unit), rounding)
     test = signed_rank(values, counts, zero_method=zero_method)
     return {
-        "benchmark": cube.benchmark,
-        "method_a": cube.methods[a],
-        "method_b": cube.methods[b],
         "unit": unit,
         "zero_method": zero_method,
         "mean_difference": float((values * counts).sum() / counts.sum()) if counts.sum() else np.nan,
         **test._asdict(),
         "rank_biserial": test.rank_biserial,
-        "cliffs_delta": cliffs_delta(cube.scores[a], cube.scores[b]),
+        "p_least": least_p(test.n_pairs),
+        **pair.counts(),
     }
 
 
-def _differences(a: np.ndarray, b: np.ndarray, unit: Unit, rounding: float) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct paired differences of two (raters, sources) arrays with NaN for missing, and their counts."""
-    difference = a - b
-    both = ~np.isnan(difference)
-    if unit == "rater_x_image":
-        units = difference[both]
-    else:
-        axis = 1 if unit == "rater" else 0
-        n = both.sum(axis=axis)
-        units = np.where(both, difference, 0.0).sum(axis=axis)[n > 0] / n[n > 0]
-    values, counts = np.unique(settle(units, rounding), return_counts=True)
-    return values, counts
+def least_p(pairs: int) -> float:
+    """The least two-sided p of a signed-rank test of so many pairs: all signs alike, 2 / 2^pairs; 1 without a pair.
+
+    >>> least_p(5)
+    0.0625
+    """
+    return min(1.0, 2.0 ** (1 - pairs))
 
 
 def cliffs_delta(a: np.ndarray, b: np.ndarray) -> float:
@@ -188,98 +290,3 @@ def family_asterisks(
                     rows.append((benchmark, family, method, p.max(), bool(better.all() and (p < alpha).all())))
     # Without any row the column would be no mask.
     return pd.DataFrame(rows, columns=["benchmark", "family", "method", "p_max", "asterisk"]).astype({"asterisk": bool})
-
-
-def friedman(ratings: pd.DataFrame, *, unit: Unit = "rater_x_image") -> pd.DataFrame:
-    """Friedman's test over all methods of each benchmark, tie-corrected (Conover 1999, section 5.8).
-
-    Blocks are the units with every method rated. Columns: benchmark, unit, n_blocks, n_methods, statistic
-    (chi-square), df, p, kendalls_w. A benchmark with fewer than three methods or two blocks has no row.
-    """
-    rows = []
-    for cube in cubes(ratings):
-        ranks = _ranks(cube, unit)
-        blocks, methods = ranks.shape
-        if methods < 3 or blocks < 2:
-            continue
-        sums, squares = ranks.sum(axis=0), (ranks**2).sum()
-        centre = blocks * methods * (methods + 1) ** 2 / 4
-        spread = squares - centre
-        statistic = (methods - 1) * ((sums**2).sum() - blocks * centre) / spread if spread > 0 else 0.0
-        p = float(stats.chi2.sf(statistic, methods - 1))
-        w = statistic / (blocks * (methods - 1))
-        rows.append((cube.benchmark, unit, blocks, methods, statistic, methods - 1, p, w))
-    return pd.DataFrame(
-        rows, columns=["benchmark", "unit", "n_blocks", "n_methods", "statistic", "df", "p", "kendalls_w"]
-    )
-
-
-def friedman_posthoc(
-    ratings: pd.DataFrame, *, test: Literal["nemenyi", "conover"] = "nemenyi", unit: Unit = "rater_x_image"
-) -> pd.DataFrame:
-    """Which methods differ, after `friedman`, with rank 1 the best.
-
-    nemenyi: studentized range of the mean ranks (Demsar 2006, section 3.2.2), p adjusted for the family by
-    itself. conover: t test on the rank sums (Conover 1999, eq. 5.8.9), p_adjusted by Holm. Columns:
-    benchmark, test, unit, n_blocks, method_a, method_b, rank_a, rank_b, statistic, p, p_adjusted.
-    """
-    if test not in ("nemenyi", "conover"):
-        raise ValueError(f"unknown post-hoc test {test!r}; known: nemenyi, conover")
-    tables = []
-    for cube in cubes(ratings):
-        ranks = _ranks(cube, unit)
-        if ranks.shape[1] < 3 or ranks.shape[0] < 2:
-            continue
-        statistic, p = _nemenyi(ranks) if test == "nemenyi" else _conover(ranks)
-        mean = ranks.mean(axis=0)
-        first, second = np.triu_indices(ranks.shape[1], 1)
-        names = np.array(cube.methods)
-        columns = {"benchmark": cube.benchmark, "test": test, "unit": unit, "n_blocks": len(ranks)}
-        pairs = {
-            "method_a": names[first],
-            "method_b": names[second],
-            "rank_a": mean[first],
-            "rank_b": mean[second],
-        }
-        adjusted = p if test == "nemenyi" else holm(p)
-        tables.append(pd.DataFrame({**columns, **pairs, "statistic": statistic, "p": p, "p_adjusted": adjusted}))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_POSTHOC_COLUMNS)
-
-
-_POSTHOC_COLUMNS = [
-    *("benchmark", "test", "unit", "n_blocks", "method_a", "method_b", "rank_a", "rank_b"),
-    *("statistic", "p", "p_adjusted"),
-]
-
-
-def _ranks(cube: Cube, unit: Unit) -> np.ndarray:
-    """Ranks of the methods within each complete block, float64 (blocks, methods), 1 = best, ties averaged."""
-    complete = cube.rated.all(axis=0)  # raters x sources
-    scores = np.where(complete, cube.scores, 0.0)
-    if unit == "rater_x_image":
-        blocks = scores[:, complete].T
-    else:
-        axis = 1 if unit == "rater" else 0
-        n = complete.sum(axis=axis)
-        blocks = settle(scores.sum(axis=axis + 1)[:, n > 0] / n[n > 0], cube.rounding).T
-    return np.asarray(stats.rankdata(-blocks, axis=1)) if blocks.size else np.empty((0, len(cube.methods)))
-
-
-def _nemenyi(ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    blocks, methods = ranks.shape
-    first, second = np.triu_indices(methods, 1)
-    mean = ranks.mean(axis=0)
-    statistic = np.abs(mean[first] - mean[second]) / np.sqrt(methods * (methods + 1) / (6 * blocks))
-    return statistic, np.asarray(stats.studentized_range.sf(statistic * np.sqrt(2), methods, np.inf))
-
-
-def _conover(ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    blocks, methods = ranks.shape
-    first, second = np.triu_indices(methods, 1)
-    sums = ranks.sum(axis=0)
-    df = (blocks - 1) * (methods - 1)
-    residual = max((ranks**2).sum() - (sums**2).sum() / blocks, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):  # blocks that agree fully leave no residual: t = inf
-        statistic = np.abs(sums[first] - sums[second]) / np.sqrt(2 * blocks * residual / df)
-    statistic = np.nan_to_num(statistic, nan=0.0, posinf=np.inf)
-    return statistic, 2 * np.asarray(stats.t.sf(statistic, df))

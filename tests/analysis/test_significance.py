@@ -9,13 +9,12 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.multitest import multipletests
 
 from analysis import paper
+from analysis.friedman import friedman, friedman_posthoc
 from analysis.recovery import remove_bias
 from analysis.schema import validate_ratings
 from analysis.significance import (
     cliffs_delta,
     family_asterisks,
-    friedman,
-    friedman_posthoc,
     holm,
     pairwise_tests,
     signed_rank,
@@ -26,7 +25,7 @@ from tests.analysis.panels import complete_vqeg, random_panel
 @pytest.mark.parametrize("zero_method", ["pratt", "wilcox"])
 def test_every_p_value_on_vqeg_is_that_of_scipy(vqeg, zero_method):
     wide = vqeg.pivot(index=["rater", "source"], columns="method", values="score")
-    tests = pairwise_tests(vqeg, zero_method=zero_method)
+    tests = pairwise_tests(vqeg, unit="rater_x_image", zero_method=zero_method)
     assert len(tests) == 120
     expected = [
         stats.wilcoxon(
@@ -86,7 +85,8 @@ def test_pairs_of_raters_and_of_images_average_first(vqeg, unit, axis):
 def test_effect_sizes_agree_with_pingouin_and_with_all_pairs(vqeg):
     wide = complete_vqeg(vqeg)
     a, b = wide["hrc10"].to_numpy(), wide["hrc11"].to_numpy()
-    tests = pairwise_tests(validate_ratings(wide.stack().rename("score").reset_index()), zero_method="wilcox")
+    panel = validate_ratings(wide.stack().rename("score").reset_index())
+    tests = pairwise_tests(panel, unit="rater_x_image", zero_method="wilcox")
     row = tests.set_index(["method_a", "method_b"]).loc["hrc10", "hrc11"]
     assert row["rank_biserial"] == pytest.approx(pingouin.wilcoxon(a, b)["RBC"].iloc[0])
     every_pair = np.sign(a[:, None] - b[None, :]).mean()
@@ -106,7 +106,7 @@ def test_pairs_of_an_incomplete_design_are_those_both_rated():
 
 
 def test_methods_that_share_no_rated_image_are_not_tested_and_do_not_count_for_holm(nflx):
-    tests = pairwise_tests(nflx)
+    tests = pairwise_tests(nflx, unit="rater_x_image")
     none, some = tests[tests["n_pairs"] == 0], tests[tests["n_pairs"] > 0]
     assert len(none) > 1000
     assert none[["p", "p_holm", "mean_difference"]].isna().all(axis=None)
@@ -166,7 +166,7 @@ def test_a_study_without_complete_blocks_has_no_friedman_test(nflx):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="unknown unit 'pixel'; known: rater_x_image"):
+    with pytest.raises(ValueError, match="unknown unit 'pixel'; known: two_way, rater_x_image"):
         pairwise_tests(random_panel(), unit="pixel")
     with pytest.raises(ValueError, match="unknown zero_method"):
         pairwise_tests(random_panel(), zero_method="zsplit")
