@@ -60,7 +60,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--reference", help="the hidden reference's method name (default: hr, where there is one)")
     parser.add_argument("--interval", choices=get_args(IntervalName), default="two_way_bootstrap")
-    parser.add_argument("--unit", choices=get_args(Unit), default="two_way", help="of the tests: what they take as samples")
+    parser.add_argument("--unit", choices=get_args(Unit), default="two_way", help="what the tests sample")
     parser.add_argument("--zero-method", choices=get_args(ZeroMethod), default="pratt")
     parser.add_argument("--margin", type=float, help="in scores: also test that methods differ by no more than this")
     parser.add_argument("--gold", type=Path, help="CSV of items with a known answer: source, method, expected")

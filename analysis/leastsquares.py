@@ -113,7 +113,7 @@ def _effects(
     back = link.T.tocsr()
 
     def reduced(values: np.ndarray) -> np.ndarray:
-        return _apply(block_image, values) - back @ _apply(solve_rater, link @ values)
+        return np.asarray(_apply(block_image, values) - back @ _apply(solve_rater, link @ values))
 
     right = _flat(data_image) - back @ _apply(solve_rater, _flat(data_rater))
     image = _conjugate_gradients(reduced, lambda values: _apply(solve_image, values), right)
@@ -131,7 +131,8 @@ def _flat(blocks: np.ndarray) -> np.ndarray:
 
 def _apply(blocks: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Block-diagonal (g, 2, 2) times values (2 g, k)."""
-    return np.asarray((blocks @ values.reshape(len(blocks), 2, -1)).reshape(len(values), -1))
+    product = blocks @ values.reshape(len(blocks), 2, -1)
+    return np.asarray(product).reshape(len(values), -1)
 
 
 def _link(pattern: Pattern, precision: np.ndarray) -> sparse.csr_matrix:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis import paper, plots, tables
 from analysis.report import Results, analyse, summary
+from analysis.significance import GENERALISES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,8 @@ MOST_ROWS = 200  # a longer table is in its CSV file only
 _CAPTIONS = {
     "score_distributions": "Distribution of the scores, the mean as a red diamond (figure 5 of the paper).",
     "mos": "Mean opinion scores with 95 % intervals, cut at the ends of the scale.",
-    "ranks": "Average rank of each method within one rater and image, 1 = best, ties averaged.",
+    "ranks": "Average rank of each method within one rater and image, 1 = best, ties averaged; of these raters on "
+    "these images, and no test.",
     "raters": "Bias and inconsistency of the raters with 95 % limits (ITU-T P.910 Annex E).",
     "screening": "The raters on the correlation and BT.500 screens; a filled square is rejected by some screen.",
 }
@@ -94,7 +96,8 @@ def paper_tables(results: Results) -> dict[str, tuple[pd.DataFrame, str]]:
     found = {}
     losses = tables.table_1(long)
     if losses is not None:
-        caption = "Losses. * MOS significantly higher (p < 0.05) than with the other losses of the family." + said
+        means = f"* MOS significantly higher (p < 0.05) than with the others, for {GENERALISES[results.options.unit]}"
+        caption = f"Losses. {means}; (*) only by the paper's test, which counts ratings as independent.{said}"
         found["table_1"] = (losses, tables.latex(losses, long, caption=caption))
     compared = tables.table_2(long)
     found["table_2"] = (compared, tables.latex(compared, long, caption="Methods compared; the best is bold." + said))
@@ -148,8 +151,25 @@ def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images:
         captions=_CAPTIONS,
         most_rows=MOST_ROWS,
         counts=_counts(results),
-        pair_numbers=sorted(set(pairs["n_pairs"])) if len(pairs) else [0],
+        pair_numbers=_numbers(pairs),
+        published_numbers=_numbers(results.tables["significance_as_published"]),
+        significance_columns=_shown(pairs),
+        generalises=GENERALISES,
     )
+
+
+def _numbers(pairs: pd.DataFrame) -> list[int]:
+    return sorted(set(pairs["n_pairs"])) if len(pairs) else [0]
+
+
+def _shown(pairs: pd.DataFrame) -> list[str]:
+    """The columns of the differences that the page shows: what the unit has."""
+    always = ["benchmark", "method_a", "method_b", "n_raters", "n_images", "mean_difference"]
+    of_unit = ["low", "high", "df", "p", "p_holm", "effect", "effect_low", "effect_high"]
+    if len(pairs) and pairs["unit"].iloc[0] != "two_way":
+        of_unit = ["n_pairs", "n_zero", "p", "p_holm", "rank_biserial"]
+    last = ["cliffs_delta", "p_equivalence_holm", "equivalent_holm", "significant", "significant_holm"]
+    return [*always, *of_unit, *last]
 
 
 def _page_table(table: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]]]:
@@ -174,7 +194,11 @@ def _worst(effect: pd.DataFrame) -> float:
 
 def _counts(results: Results) -> dict[str, int]:
     stimuli = results.tables["stimuli"]
+    tests, published = results.tables["significance"], results.tables["significance_as_published"]
     return {
+        "pairs": len(tests),
+        "significant": int(tests["significant_holm"].sum()),
+        "published": int(published["significant_holm"].sum()),
         "ratings": int(results.tables["raters"]["n"].sum()),
         "raters": len(results.tables["raters"]),
         "stimuli": len(stimuli),

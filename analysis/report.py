@@ -280,6 +280,7 @@ def summary(results: Results) -> dict[str, object]:
         "mos": _records(tables["mos"]),
         "sos": {"a": _plain(results.sos_a), "n_stimuli": len(tables["stimuli"])},
         "significance": _records(tables["significance"]),
+        "significance_as_published": _records(tables["significance_as_published"]),
         "asterisks": _records(tables["asterisks"]),
         "screening": screens,
         "recovery": {

@@ -183,18 +183,18 @@ def unit_notes(tests: pd.DataFrame, *, alpha: float = ALPHA) -> list[str]:
         none = int(table["p"].isna().sum())
         if none and unit == "two_way":
             notes.append(
-                f"{benchmark}: {none} of {pairs} pairs of methods have no two-way test: it needs two raters and two images "
-                "on which both methods were rated, and scores that vary."
+                f"{benchmark}: {none} of {pairs} pairs of methods have no two-way test: it needs two raters and two "
+                "images on which both methods were rated, and scores that vary."
             )
         elif none:
             notes.append(f"{benchmark}: {none} of {pairs} pairs of methods were never rated by one rater on one image.")
         least = table.loc[table["p"].notna(), "p_least"]
         tested = len(least)
         if (least > alpha / max(tested, 1)).any():
+            reach = "no difference can be significant" if least.min() > alpha / tested else "some differences cannot be"
             notes.append(
-                f"{benchmark}: with so few pairs of the unit {unit} the least p is {least.max():.4g}, and Holm's first step "
-                f"over {tested} tests asks for {alpha / tested:.2g}: "
-                + ("no difference can be significant." if least.min() > alpha / tested else "some never can be.")
+                f"{benchmark}: with so few pairs of the unit {unit} p is at least {least.max():.4g}, and Holm's first "
+                f"step over {tested} tests asks for {alpha / tested:.2g}: {reach}."
             )
     return notes
 

@@ -55,7 +55,10 @@ def measures(
     reference: str = "hr",
     scale: Scale = ACR,
 ) -> pd.DataFrame:
-    """Every measure of every method: benchmark, measure (each metric, then mos), method, value, asterisk, best, text.
+    """Every measure of every method: benchmark, measure (each metric, then mos), method, value, asterisk, mark, best,
+    text.
+
+    mark: * for an asterisk, (*) for one by the column as_published alone, if `asterisks` has it.
 
     best: the best value of the benchmark, the reference left out, as the paper prints in bold. Best is highest for mos,
     and what the objective table says for a metric; a metric without a direction has no best, and neither has one whose
@@ -72,8 +75,12 @@ def measures(
     tables.append(mos[["benchmark", "method"]].assign(measure="mos", value=mos["mos"]))
     long = pd.concat(tables, ignore_index=True)
     stars = set() if asterisks is None else _pairs(asterisks[asterisks["asterisk"]])
-    starred = [pair in stars for pair in zip(long["benchmark"], long["method"], strict=True)]
-    long["asterisk"] = np.array(starred, bool) & (long["measure"] == "mos")
+    is_mos = long["measure"] == "mos"
+    long["asterisk"] = _among(long, stars) & is_mos
+    theirs = set()
+    if asterisks is not None and "as_published" in asterisks:
+        theirs = _pairs(asterisks[asterisks["as_published"]])
+    long["mark"] = np.where(long["asterisk"], "*", np.where(_among(long, theirs) & is_mos, "(*)", ""))
     sign = long["measure"].map(better)
     candidates = long.assign(value=long["value"] * sign)[(long["method"] != reference) & np.isfinite(long["value"])]
     candidates = candidates[sign[candidates.index] != 0]
@@ -101,6 +108,11 @@ def _number(value: float, decimals: int) -> str:
     return "" if np.isnan(value) else f"{value:.{decimals}f}"
 
 
+def _among(long: pd.DataFrame, pairs: set[tuple[str, str]]) -> np.ndarray:
+    """Which rows' benchmark and method are among the pairs."""
+    return np.array([pair in pairs for pair in zip(long["benchmark"], long["method"], strict=True)], bool)
+
+
 def _pairs(table: pd.DataFrame) -> set[tuple[str, str]]:
     return set(zip(table["benchmark"], table["method"], strict=True))
 
@@ -123,7 +135,7 @@ def table_2(long: pd.DataFrame) -> pd.DataFrame:
 
 def _wide(long: pd.DataFrame, methods: Sequence[str], *, stars: bool) -> pd.DataFrame:
     """One row a benchmark and measure, one text column a method; the measures in the order they came."""
-    cells = long.assign(text=long["text"] + np.where(long["asterisk"] & stars, "*", ""))
+    cells = long.assign(text=long["text"] + long["mark"]) if stars else long
     benchmarks = sorted(set(long["benchmark"]), key=lambda name: [*paper.BENCHMARKS, name].index(name))
     rows = []
     for benchmark in benchmarks:

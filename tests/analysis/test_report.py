@@ -64,7 +64,9 @@ def test_the_page_is_one_file_that_fetches_nothing(folder):
 
 def test_the_report_states_what_the_paper_leaves_unstated(folder):
     text = re.sub(r"<[^>]+>", "", (folder / "one" / "report.html").read_text())
-    assert "Unit of a pair: rater x image; zeros: pratt; number of pairs: 40 to 50; raw p and Holm's p" in text
+    assert "Raters and images both count as samples: what is significant here speaks of other raters and other" in text
+    assert "pairs of rater x image; zeros: pratt; number of pairs: 40 to 50; raw p and Holm's p" in text
+    assert "As published; counts ratings as independent" in text
 
 
 def test_tables_and_figures_of_simulated_ratings_say_so_and_others_do_not(folder, nflx):
@@ -100,7 +102,7 @@ def test_the_provenance_is_the_files_sha256_the_version_and_the_options(summary)
     found = summary["provenance"]
     assert found["sha256"]["ratings"] == sha256(example.RATINGS.read_bytes()).hexdigest()
     assert found["sha256"]["objective"] == sha256(example.OBJECTIVE.read_bytes()).hexdigest()
-    assert found["options"]["unit"] == "rater_x_image"
+    assert found["options"]["unit"] == "two_way"
     assert found["version"]
 
 

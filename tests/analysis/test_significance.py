@@ -129,7 +129,8 @@ def test_the_asterisk_needs_every_other_loss_of_the_family_beaten():
 
 def test_friedman_agrees_with_scipy(vqeg):
     wide = complete_vqeg(vqeg)
-    row = friedman(validate_ratings(wide.stack().rename("score").reset_index())).iloc[0]
+    panel = validate_ratings(wide.stack().rename("score").reset_index())
+    row = friedman(panel, unit="rater_x_image").iloc[0]
     expected = stats.friedmanchisquare(*wide.to_numpy().T)
     assert (row["statistic"], row["p"]) == pytest.approx((expected.statistic, expected.pvalue))
     assert row["n_blocks"] == len(wide)
@@ -140,7 +141,7 @@ def test_friedman_agrees_with_scipy(vqeg):
 def test_nemenyi_has_the_critical_values_of_demsar(methods, q):
     """Demsar (JMLR 7, 2006), table 5a, alpha 0.05: a mean rank difference of q sqrt(k (k + 1) / 6 N) has p = 0.05."""
     panel = random_panel(raters=8, sources=6, methods=methods, seed=1)
-    table = friedman_posthoc(panel, test="nemenyi")
+    table = friedman_posthoc(panel, test="nemenyi", unit="rater_x_image")
     blocks = table["n_blocks"].iloc[0]
     statistic = np.abs(table["rank_a"] - table["rank_b"]) / np.sqrt(methods * (methods + 1) / (6 * blocks))
     np.testing.assert_allclose(table["statistic"], statistic)

@@ -103,7 +103,7 @@ def test_findings_are_counted_with_their_interval_and_the_formula_beside(replica
 
 
 def test_the_findings_of_one_panel_are_read_off_its_tests():
-    tests = pairwise_tests(paper_panel(deviation=0.0, seed=3))
+    tests = pairwise_tests(paper_panel(deviation=0.0, seed=3), unit="rater_x_image")
     found = panel_events(tests)
     bsd = tests[tests["benchmark"] == "BSD100"].set_index(["method_a", "method_b"])["p"]
     quiet = {frozenset(pair) for pair, p in bsd.items() if p >= 0.05}
