@@ -7,7 +7,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -324,8 +323,8 @@ def test_a_closed_study_takes_no_rating_and_says_so(rater, browser):
 
 def test_a_rating_asks_the_database_little(rater, browser, django_assert_num_queries):
     trial = trials(rater)[0]
-    # Find the trial; begin, claim, insert, commit, which are one statement on PostgreSQL; the next images.
-    with django_assert_num_queries(3 if connection.vendor == "postgresql" else 6):
+    # Find the trial; begin, claim, insert, commit; the next images.
+    with django_assert_num_queries(6):
         rate(browser, trial)
 
 
