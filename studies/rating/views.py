@@ -18,7 +18,7 @@ from studies.access import Refusal, invited_rater
 from studies.models import Rater
 from studies.protocol.answers import options
 from studies.rating import sessions
-from studies.rating.forms import read_rating
+from studies.rating.forms import RatingForm
 from studies.rating.recording import InvalidRating, image_file, record_rating
 from studies.rating.statements import ShownTrial
 from studies.rating.withdrawal import withdraw as erase
@@ -132,10 +132,16 @@ def upcoming(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @for_scripts
 def rate(request: HttpRequest, token: str) -> HttpResponseBase:
+    form = RatingForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"errors": form.errors}, status=422)
     try:
-        score, display = read_rating(request.POST)
         standing = record_rating(
-            rater_token=rater_token(request), token=token, score=score, display=display, now=timezone.now()
+            rater_token=rater_token(request),
+            token=token,
+            score=form.cleaned_data["score"],
+            display=form.display(),
+            now=timezone.now(),
         )
     except InvalidRating as invalid:
         return JsonResponse({"errors": invalid.errors}, status=422)
