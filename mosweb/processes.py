@@ -61,29 +61,10 @@ def marked(marker: str) -> Iterator[int]:
             yield pid
 
 
-def parent_has_given_up() -> Callable[[], bool]:
-    """Return a check whether our parent, taken to be `make`, has ended or was told to.
-
-    A signal that reaches make alone, not its group, is not passed on, except SIGTERM: make waits for us for ever. But
-    on its way out it goes back to the default handling of that signal, which /proc shows as one signal fewer caught.
-    """
+def parent_has_ended() -> Callable[[], bool]:
+    """Return a check whether our parent, taken to be `make`, has ended since."""
     parent = os.getppid()
-    caught_at_first = _caught_signals(parent)
-
-    def has_given_up() -> bool:
-        return os.getppid() != parent or bool(caught_at_first & ~_caught_signals(parent))
-
-    return has_given_up
-
-
-def _caught_signals(pid: int) -> int:
-    """The signals that a process handles, as a bit mask; none where there is no /proc."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, mask = line.partition(":")
-            if name == "SigCgt":
-                return int(mask, 16)
-    return 0
+    return lambda: os.getppid() != parent
 
 
 def _environments() -> Iterator[tuple[int, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mosweb import parts, paths, secret_files
 from mosweb.guardian import STOPPING
-from mosweb.processes import MARKER, parent_has_given_up, stop_marked
+from mosweb.processes import MARKER, parent_has_ended, stop_marked
 from mosweb.supervisor import Part, Stopped, Supervisor, say
 
 
@@ -40,7 +40,7 @@ def run(*, host: str, port: int, with_parent: bool) -> int:
     if address not in ("127.0.0.1", "[::1]", "localhost") and env["MOSWEB_HTTPS"] == "0":
         say(f"Raters use {url}. Everybody on this network can reach it, and nothing is encrypted.")
     supervisor = Supervisor(
-        log_dir=log_dir, lock=lock, abandoned=parent_has_given_up() if with_parent else lambda: False
+        log_dir=log_dir, lock=lock, abandoned=parent_has_ended() if with_parent else lambda: False
     )
     try:
         return start_all(supervisor, env=env, listener=listener.fileno(), url=url)

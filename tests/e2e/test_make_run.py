@@ -180,8 +180,8 @@ def test_no_token_reaches_a_log(site):
 
 @pytest.mark.parametrize(
     ("number", "to_group"),
-    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True), (signal.SIGHUP, False)],
-    ids=["Ctrl-C", "SIGTERM to make", "closed terminal", "SIGHUP to make alone"],
+    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True), (signal.SIGKILL, False)],
+    ids=["Ctrl-C", "SIGTERM to make", "closed terminal", "kill -9 of make"],
 )
 def test_a_stopped_site_leaves_nothing_and_a_second_run_keeps_all_data(site, number, to_group):
     said = site.stop(number, to_group=to_group)
