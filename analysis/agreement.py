@@ -1,144 +1,237 @@
-"""Objective metrics against MOS: correlations and error after a logistic fit, with bootstrap intervals."""
+"""Objective metrics against MOS: correlation, error, prediction within a source, and which metric predicts better.
+
+All metrics of a benchmark are compared on the same stimuli: those where every metric has a finite value. Sources and
+raters are samples: intervals and tests come from leaving out one of each (`jackknife`).
+"""
 
 from __future__ import annotations
+
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from analysis import correlation
-from analysis.intervals import resample_counts
-from analysis.mos import group_codes
-from analysis.objective import Objective, objective_of
-from analysis.panel import matrix
-from analysis.schema import STIMULUS
+from analysis import correlation, jackknife
+from analysis.comparable import Common, Sample, comparable, sample_of
+from analysis.logistic import PARAMETERS, fit_logistic, is_flat, logistic
+from analysis.objective import Metric, Objective, objective_of
+from analysis.permutation import fewest_arrangements, permutation_p
+from analysis.significance import holm
 
-DRAWS = 200
-MIN_STIMULI = 6  # four parameters and something left over
-LEVENBERG_STEPS = 60
-SETTLED = 1e-10  # relative change of the squared error at which a fit has ended
-SETTLED_DRAW = 1e-6  # of a bootstrap draw, whose own scatter is far larger
-STATISTICS = ("plcc", "srocc", "krocc", "rmse")
+MIN_METHODS = 3  # of a source, for a correlation within it
+ALPHA = 0.05
+WITH_LIMITS = ("plcc", "srocc", "krocc", "rmse", "within_srocc")
+COLUMNS = [
+    *("benchmark", "metric", "better", "n", "n_left_out", "n_sources"),
+    *(f"{name}{limit}" for name in WITH_LIMITS for limit in ("", "_low", "_high")),
+    *("rmse_star", "outlier_ratio", "n_within", "p_predicts", "limit"),
+]
+PAIR_COLUMNS = [
+    *("benchmark", "statistic", "metric_a", "metric_b", "n", "value_a", "value_b", "difference"),
+    *("ci_low", "ci_high", "p", "p_holm"),
+]
 
 
-def agreement(
-    ratings: pd.DataFrame, objective: pd.DataFrame | Objective, *, draws: int = DRAWS, seed: int = 0
-) -> pd.DataFrame:
-    """How well each numeric column of `objective` predicts the MOS of a stimulus, by benchmark.
+def agreement(ratings: pd.DataFrame, objective: pd.DataFrame | Objective, *, seed: int = 0) -> pd.DataFrame:
+    """How well each metric predicts the MOS of a stimulus, by benchmark; one row a metric, never none.
 
-    PLCC (Pearson) and RMSE after the four-parameter logistic of `fit_logistic`, SROCC (Spearman) and KROCC (Kendall
-    tau-b) on the raw metric. A stimulus without a finite value, such as the reference with its infinite PSNR, is
-    left out and counted. The 95 % intervals are percentiles of draws that resample raters and sources. Columns:
-    benchmark, metric, n, n_left_out, then each statistic with _low and _high. Fewer than 6 stimuli give no row.
+    plcc, Pearson's correlation after the four-parameter logistic of `logistic`, which rises where the metric is better
+    higher and falls where it is better lower; without a stated direction the fit takes the data's. 0 where the best fit
+    in that direction is flat. srocc and krocc (Spearman, Kendall's tau-b) on the raw metric, with its sign. rmse and
+    rmse_star of the fit's error e: sqrt(sum e^2 / (n - 4)), four parameters being fitted, and the same of what of |e|
+    exceeds the MOS's 95 % half width (ITU-T P.1401). outlier_ratio: the share of stimuli with |e| over that half width
+    (divisor n). Both leave out stimuli with one rating. within_srocc: Spearman's correlation within a source, averaged
+    over the n_within sources with three methods or more.
+
+    Intervals are at 95 % for other sources and other raters (`jackknife`), less the optimism of a fit to few sources:
+    their middle lies under plcc. One that would exclude 0 where p_predicts exceeds 5 % reaches 0. p_predicts asks
+    whether the metric predicts at all (`permutation`). limit says what a row's numbers cannot tell.
     """
-    panel = matrix(ratings)
-    scores = objective_of(objective)
-    joined = panel.stimuli.merge(scores.values, on=STIMULUS, how="left")
     rows = []
-    for benchmark in joined["benchmark"].unique():
-        for metric in scores.names:
-            here = (joined["benchmark"] == benchmark).to_numpy()
-            value = joined[metric].to_numpy(np.float64)
-            used = here & np.isfinite(value)
-            if used.sum() >= MIN_STIMULI and np.ptp(value[used]) > 0:
-                source, _ = group_codes(panel.stimuli[used], ["source"])
-                row = _agree(value[used], panel.scores[:, used], source, draws=draws, seed=seed)
-                rows.append(
-                    {"benchmark": benchmark, "metric": metric, "n_left_out": int(here.sum() - used.sum()), **row}
-                )
-    columns = ["benchmark", "metric", "n", "n_left_out"]
-    columns += [f"{name}{limit}" for name in STATISTICS for limit in ("", "_low", "_high")]
-    return pd.DataFrame(rows, columns=columns)
+    for common in comparable(ratings, objective_of(objective)):
+        rows += [_empty_row(common, name, why) for name, why in common.left_out.items()]
+        if common.metrics:
+            sample = sample_of(common.scores, common.source)
+            rows += [_row(common, sample, index, seed) for index in range(len(common.metrics))]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _agree(value: np.ndarray, scores: np.ndarray, source: np.ndarray, *, draws: int, seed: int) -> dict[str, float]:
-    """All statistics of one metric (stimuli,) against the scores (raters, stimuli), with percentile limits."""
-    average = np.nanmean(scores, axis=0)[None, :]
-    whole = np.ones_like(average)
-    parameters = fit_logistic(value, average, whole)
-    found = _statistics(value, average, whole, parameters)
-    by_rater = resample_counts(len(scores), draws=draws, seed=seed, stream=2)
-    by_source = resample_counts(int(source.max()) + 1, draws=draws, seed=seed, stream=3)
-    rated = ~np.isnan(scores)
-    n = by_rater @ rated
-    drawn = np.divide(by_rater @ np.where(rated, scores, 0.0), n, out=np.zeros(n.shape), where=n > 0)
-    weight = np.where(n > 0, by_source[:, source], 0.0)
-    fits = fit_logistic(value, drawn, weight, start=parameters[0], settled=SETTLED_DRAW)
-    sample = _statistics(value, drawn, weight, fits)
-    row: dict[str, float] = {"n": len(value)}
-    for name in STATISTICS:
-        kept = sample[name][~np.isnan(sample[name])]
-        low, high = np.percentile(kept, [2.5, 97.5]) if len(kept) else (np.nan, np.nan)
-        row |= {name: float(found[name][0]), f"{name}_low": float(low), f"{name}_high": float(high)}
-    return row
+def compare_metrics(ratings: pd.DataFrame, objective: pd.DataFrame | Objective) -> pd.DataFrame:
+    """Does one metric predict MOS better than another? Every pair on the same stimuli, by benchmark.
+
+    statistic: plcc, and srocc taken in the metric's direction. difference = value_a - value_b with its 95 % interval
+    and a t test, both from leaving out one source and one rater at a time; p_holm over the pairs of a benchmark and
+    statistic. NaN with fewer than three sources.
+    """
+    rows: list[dict[str, object]] = []
+    for common in comparable(ratings, objective_of(objective)):
+        if len(common.metrics) < 2:
+            continue
+        sample = sample_of(common.scores, common.source)
+        for statistic in ("plcc", "srocc"):
+            values = [_directed(common, sample, index, statistic) for index in range(len(common.metrics))]
+            tests = [_pair(common, sample, statistic, values, a, b) for a, b in combinations(range(len(values)), 2)]
+            adjusted = holm(np.array([test["p"] for test in tests], dtype=np.float64))
+            rows += [test | {"p_holm": p} for test, p in zip(tests, adjusted, strict=True)]
+    return pd.DataFrame(rows, columns=PAIR_COLUMNS)
 
 
-def _statistics(
-    value: np.ndarray, average: np.ndarray, weight: np.ndarray, parameters: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Each of STATISTICS for every draw, (draws,), of average and weight (draws, n)."""
-    predicted = logistic(value, parameters)
-    metric = np.broadcast_to(value, average.shape)
-    total = np.maximum(weight.sum(axis=1), 1)
+def _sign(metric: Metric, value: np.ndarray, average: np.ndarray) -> int:
+    if metric.better:
+        return 1 if metric.better == "higher" else -1
+    return 1 if (value - value.mean()) @ average >= 0 else -1
+
+
+def _fitted(value: np.ndarray, sample: Sample, sign: int) -> tuple[np.ndarray, np.ndarray]:
+    """The fit's prediction in every row, (rows, n), and its PLCC, (rows,)."""
+    whole = fit_logistic(value, sample.average[:1], sample.weight[:1], sign=sign)
+    parameters = fit_logistic(value, sample.average, sample.weight, sign=sign, start=whole[0])
+    predicted = logistic(value, parameters, sign)
+    plcc = correlation.pearson(predicted, sample.average, sample.weight)
+    # Least squares in a given direction correlates no less than 0; where the data run against it the fit ends flat.
+    return predicted, np.where(is_flat(sample.average, predicted), 0.0, np.maximum(plcc, 0.0))
+
+
+def _row(common: Common, sample: Sample, index: int, seed: int) -> dict[str, object]:
+    metric, value = common.metrics[index], common.values[:, index]
+    sign = _sign(metric, value, sample.average[0])
+    predicted, plcc = _fitted(value, sample, sign)
+    raw = np.broadcast_to(value, sample.average.shape)
+    p = permutation_p(
+        value, sample.average[0], common.source, common.method, sign=sign if metric.better else 0, seed=seed
+    )
+    within, n_within = _within(common, sample, value)
+    ranks = {name: getattr(correlation, name)(raw, sample.average, sample.weight) for name in ("spearman", "kendall")}
+    linear = sign * correlation.pearson(raw, sample.average, sample.weight)
+    weak = not p <= ALPHA
+    row = _limits("plcc", sample, plcc, weak=linear if weak else None, least=0.0)
+    row |= _limits("srocc", sample, ranks["spearman"], weak=ranks["spearman"] if weak else None)
+    row |= _limits("krocc", sample, ranks["kendall"], weak=ranks["kendall"] if weak else None)
+    row |= _limits("within_srocc", sample, within) | _errors(common, sample, predicted)
     return {
-        "plcc": correlation.pearson(predicted, average, weight),
-        "srocc": correlation.spearman(metric, average, weight),
-        "krocc": correlation.kendall(metric, average, weight),
-        "rmse": np.sqrt((weight * (predicted - average) ** 2).sum(axis=1) / total),
+        "benchmark": common.benchmark,
+        "metric": metric.name,
+        "better": metric.better,
+        "n": len(value),
+        "n_left_out": common.n_all - len(value),
+        "n_sources": int(common.source.max()) + 1,
+        **row,
+        "n_within": n_within,
+        "p_predicts": p,
+        "limit": _limit(common, metric, sample, plcc[0]),
     }
 
 
-def logistic(x: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    """b2 + (b1 - b2) / (1 + exp(-(x - b3) / b4)), parameters (..., 4): the monotonic mapping of the VQEG reports."""
-    b1, b2, b3, b4 = (parameters[..., index, None] for index in range(4))
-    return np.asarray(b2 + (b1 - b2) * special.expit((x - b3) / b4)).reshape(*parameters.shape[:-1], len(x))
+def _limits(
+    name: str, sample: Sample, values: np.ndarray, *, weak: np.ndarray | None = None, least: float = -1.0
+) -> dict[str, float]:
+    """A correlation with its limits, on Fisher's scale; `least` is the lowest value that it can take.
 
-
-def fit_logistic(
-    x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, start: np.ndarray | None = None, settled: float = SETTLED
-) -> np.ndarray:
-    """Weighted least-squares parameters of `logistic`, (fits, 4), for x (n,), y and weight (fits, n).
-
-    Levenberg-Marquardt on all fits at once. Without `start`: b1, b2 the extremes of y, b3 and b4 mean and standard
-    deviation of x, the sign by the covariance.
+    Where nothing says that the metric predicts, the limits hold 0 and reach as high as those of `weak`: a fit that the
+    data press flat knows no upper limit of its own.
     """
-    spread = x.std()
-    if start is None:
-        sign = 1.0 if (x - x.mean()) @ y[0] >= 0 else -1.0
-        start = np.array([y.max(), y.min(), x.mean(), sign * spread])
-    parameters = np.tile(start, (len(y), 1)).astype(np.float64)
-    damping = np.full(len(y), 1e-2)
-    error = _errors(x, y, weight, parameters)
-    active = np.arange(len(y))
-    for _ in range(LEVENBERG_STEPS):
-        here, wanted, w = parameters[active], y[active], weight[active]
-        trial = here + _step(x, wanted, w, here, damping[active])
-        trial[:, 3] = np.where(np.abs(trial[:, 3]) < 1e-3 * spread, here[:, 3], trial[:, 3])  # no step function
-        trial_error = _errors(x, wanted, w, trial)
-        better = trial_error <= error[active]
-        ended = np.abs(error[active] - trial_error) <= settled * error[active] + 1e-12
-        parameters[active[better]] = trial[better]
-        error[active[better]] = trial_error[better]
-        damping[active] *= np.where(better, 0.2, 5.0)
-        active = active[~(ended & better) & (damping[active] < 1e12)]
-        if not len(active):
-            break
-    return parameters
+    low, high = np.clip(_fisher_limits(sample, values), least, 1.0)
+    if weak is not None:
+        low, high = min(low, 0.0), max(high, 0.0, _fisher_limits(sample, weak).high)
+    return {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
-def _step(x: np.ndarray, y: np.ndarray, weight: np.ndarray, parameters: np.ndarray, damping: np.ndarray) -> np.ndarray:
-    """Levenberg-Marquardt step of each fit, (fits, 4), with Marquardt's scaled damping."""
-    b1, b2, b3, b4 = (parameters[:, index, None] for index in range(4))
-    level = special.expit((x - b3) / b4)
-    slope = (b1 - b2) * level * (1 - level) / b4
-    jacobian = np.stack([level, 1 - level, -slope, -slope * (x - b3) / b4], axis=1)  # (fits, 4, n)
-    weighted = jacobian * weight[:, None, :]
-    normal = weighted @ np.swapaxes(jacobian, 1, 2)
-    gradient = weighted @ (y - (b2 + (b1 - b2) * level))[:, :, None]
-    scale = np.maximum(np.einsum("fii->fi", normal), 1e-9)  # keeps a flat direction solvable
-    damped = normal + (np.maximum(damping, 1e-9)[:, None] * scale)[:, :, None] * np.eye(4)
-    return np.asarray(np.linalg.solve(damped, gradient)[..., 0])
+def _fisher_limits(sample: Sample, values: np.ndarray) -> jackknife.Limits:
+    return jackknife.transformed(*sample.split(values), to=jackknife.fisher, back=np.tanh, fitted=True)
 
 
-def _errors(x: np.ndarray, y: np.ndarray, weight: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    return np.asarray((weight * (y - logistic(x, parameters)) ** 2).sum(axis=1))
+def _errors(common: Common, sample: Sample, predicted: np.ndarray) -> dict[str, float]:
+    """rmse with limits (on the scale of its logarithm), rmse_star and outlier_ratio."""
+    error = sample.average - predicted
+    free = np.maximum(sample.weight.sum(axis=1) - PARAMETERS, 1)
+    rmse = np.sqrt((sample.weight * error**2).sum(axis=1) / free)
+    tiny = np.finfo(np.float64).tiny
+    found = jackknife.transformed(
+        *sample.split(rmse), to=lambda x: np.log(np.maximum(x, tiny)), back=np.exp, fitted=True
+    )
+    n = (~np.isnan(common.scores)).sum(axis=0)
+    several = n > 1
+    deviation = np.where(np.isnan(common.scores), 0.0, common.scores - sample.average[0])
+    sd = np.sqrt((deviation**2).sum(axis=0)[several] / (n[several] - 1))
+    half = special.stdtrit(n[several] - 1, 0.975) * sd / np.sqrt(n[several])
+    over = np.abs(error[0][several]) - half
+    star = np.sqrt((np.maximum(over, 0) ** 2).sum() / max(several.sum() - PARAMETERS, 1)) if several.any() else np.nan
+    return {
+        "rmse": float(rmse[0]),
+        "rmse_low": found.low,
+        "rmse_high": found.high,
+        "rmse_star": float(star),
+        "outlier_ratio": float((over > 0).mean()) if several.any() else np.nan,
+    }
+
+
+def _within(common: Common, sample: Sample, value: np.ndarray) -> tuple[np.ndarray, int]:
+    """Mean of Spearman's correlation within each source, for every row of the sample, and the number of sources."""
+    total, count = np.zeros(len(sample.average)), np.zeros(len(sample.average))
+    rows = np.split(np.argsort(common.source, kind="stable"), np.cumsum(np.bincount(common.source))[:-1])
+    used = 0
+    for here in rows:
+        if len(here) < MIN_METHODS or np.ptp(value[here]) == 0:
+            continue
+        weight = sample.weight[:, here]
+        raw = np.broadcast_to(value[here], weight.shape)
+        r = correlation.spearman(raw, sample.average[:, here], np.maximum(weight, 1e-300))
+        counts = (weight.sum(axis=1) >= MIN_METHODS) & ~np.isnan(r)
+        used += int(counts[0])
+        total, count = total + np.where(counts, r, 0.0), count + counts
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0), used
+
+
+def _limit(common: Common, metric: Metric, sample: Sample, plcc: float) -> str:
+    said = [common.said] if common.said else []
+    if not metric.better:
+        said.append("the direction is not stated: the fit takes the data's")
+    elif plcc == 0:
+        said.append(f"MOS does not rise where it is {metric.better}: the fit is flat")
+    if sample.sources < jackknife.FEWEST:
+        said.append(f"{sample.sources} sources: no interval")
+    if fewest_arrangements(common.source, common.method) * ALPHA < 1:
+        said.append("too few sources and methods for p_predicts to reach 5 %")
+    return "; ".join(said)
+
+
+def _empty_row(common: Common, name: str, why: str) -> dict[str, object]:
+    return {"benchmark": common.benchmark, "metric": name, "n": 0, "n_left_out": common.n_all, "limit": why}
+
+
+def _directed(common: Common, sample: Sample, index: int, statistic: str) -> np.ndarray:
+    """The statistic in every row of the sample, positive where the metric predicts in its direction."""
+    value = common.values[:, index]
+    sign = _sign(common.metrics[index], value, sample.average[0])
+    if statistic == "plcc":
+        return _fitted(value, sample, sign)[1]
+    raw = np.broadcast_to(value, sample.average.shape)
+    return sign * correlation.spearman(raw, sample.average, sample.weight)
+
+
+def _pair(
+    common: Common, sample: Sample, statistic: str, values: list[np.ndarray], a: int, b: int
+) -> dict[str, object]:
+    spread = jackknife.two_way(*sample.split(values[a] - values[b]), fitted=True)
+    difference = float(values[a][0] - values[b][0])
+    low, high = jackknife.limits(spread._replace(centre=difference))
+    if np.isnan(spread.variance):
+        p = np.nan
+    elif spread.variance <= 1e-18:
+        p = 1.0 if abs(difference) < 1e-9 else 0.0
+    else:
+        p = 2 * float(special.stdtr(spread.df, -abs(difference) / np.sqrt(spread.variance)))
+    return {
+        "benchmark": common.benchmark,
+        "statistic": statistic,
+        "metric_a": common.metrics[a].name,
+        "metric_b": common.metrics[b].name,
+        "n": len(common.source),
+        "value_a": float(values[a][0]),
+        "value_b": float(values[b][0]),
+        "difference": difference,
+        "ci_low": low,
+        "ci_high": high,
+        "p": p,
+    }

@@ -8,56 +8,122 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis import jackknife
+from analysis.mos import group_codes
 from analysis.panel import matrix, rounding_of, settle
 from analysis.schema import STIMULUS, scale_of
 from analysis.significance import ZeroMethod, signed_rank
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from analysis.scale import Scale
+
+FEW = 5  # raters or sources of which an interval says little
 
 
 def icc(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     """Intraclass correlations of absolute agreement: ICC(2,1) and ICC(2,k) (Shrout and Fleiss 1979).
 
-    The intervals are those of McGraw and Wong (1996), table 7. Only stimuli that every rater rated count.
-    Columns: icc, value, ci_low, ci_high, n_stimuli, n_raters; NaN where fewer than two complete stimuli or
-    raters are left.
+    Of the variances of stimuli, raters and residuals by Henderson's method 1 (1953), which is the analysis of variance
+    on a complete panel and uses every rating of an incomplete one. k is the harmonic mean of the raters of a stimulus.
+    Intervals for other raters and sources by leaving out one of each at a time (`jackknife`, on -log(1 - ICC)); that of
+    ICC(2,k) is that of ICC(2,1) by Spearman and Brown's formula. Columns: icc, value, ci_low, ci_high, n_stimuli,
+    n_raters, k, limit (what the number cannot tell). NaN where two raters of two stimuli are not there, or no score
+    differs.
     """
-    scores = matrix(ratings).scores
-    scores = scores[:, ~np.isnan(scores).any(axis=0)]
-    raters, stimuli = scores.shape
-    if raters < 2 or stimuli < 2:
-        single = average = np.full(3, np.nan)
-    else:
-        single, average = _agreement(scores, confidence)
-    rows = [("ICC(2,1)", *single, stimuli, raters), ("ICC(2,k)", *average, stimuli, raters)]
-    return pd.DataFrame(rows, columns=["icc", "value", "ci_low", "ci_high", "n_stimuli", "n_raters"])
+    panel = matrix(ratings)
+    rated = ~np.isnan(panel.scores)
+    source, _ = group_codes(panel.stimuli, ["benchmark", "source"])
+    parts = _parts(panel.scores, source)
+    k = float(rated.shape[1] / (1 / rated.sum(axis=0)).sum())
+    single = (parts[0], *_reliability_limits(*parts, confidence=confidence))
+    average = tuple(k * value / (1 + (k - 1) * value) for value in single)
+    limit = _limit(rated, source, single)
+    rows = [
+        (name, *row, *reversed(rated.shape), k, limit) for name, row in (("ICC(2,1)", single), ("ICC(2,k)", average))
+    ]
+    return pd.DataFrame(rows, columns=["icc", "value", "ci_low", "ci_high", "n_stimuli", "n_raters", "k", "limit"])
 
 
-@np.errstate(divide="ignore", invalid="ignore")  # scores without any variance have no ICC, or no limits: NaN
-def _agreement(scores: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """(value, low, high) of one rater and of the mean of all, from scores (raters, stimuli) without holes."""
-    k, n = scores.shape
-    mean = scores.mean()
-    by_stimulus, by_rater = scores.mean(axis=0), scores.mean(axis=1)
-    stimulus = k * ((by_stimulus - mean) ** 2).sum() / (n - 1)
-    rater = n * ((by_rater - mean) ** 2).sum() / (k - 1)
-    residual = scores - by_stimulus[None, :] - by_rater[:, None] + mean
-    error = (residual**2).sum() / ((n - 1) * (k - 1))
-    value = (stimulus - error) / (stimulus + (k - 1) * error + k * (rater - error) / n)
-    if np.isclose(value, 1):
-        return np.ones(3), np.ones(3)
-    a = k * value / (n * (1 - value))
-    b = 1 + a * (n - 1)
-    df = (a * rater + b * error) ** 2 / ((a * rater) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
-    upper = 0.5 + confidence / 2
-    f_low, f_high = stats.f.ppf(upper, n - 1, df), stats.f.ppf(upper, df, n - 1)
-    rest = k * rater + (k * n - k - n) * error
-    low = n * (stimulus - f_low * error) / (f_low * rest + n * stimulus)
-    high = n * (f_high * stimulus - error) / (rest + n * f_high * stimulus)
-    single = np.array([value, low, high])
-    average = k * single / (1 + (k - 1) * single)
-    return np.where(np.isfinite(single), single, np.nan), np.where(np.isfinite(average), average, np.nan)
+def _reliability_limits(
+    full: float, by_source: np.ndarray, by_rater: np.ndarray, *, confidence: float
+) -> jackknife.Limits:
+    """On -log(1 - r), which makes a coefficient that ends at 1 closer to normal; no interval without three raters."""
+    if len(by_rater) < jackknife.FEWEST or not np.isfinite(by_rater).all():
+        return jackknife.NONE
+    return jackknife.transformed(
+        full,
+        by_source,
+        by_rater,
+        to=lambda r: np.asarray(-np.log(np.maximum(1 - r, 1e-12))),
+        back=lambda x: np.asarray(1 - np.exp(-x)),
+        fitted=False,
+        confidence=confidence,
+    )
+
+
+def _limit(rated: np.ndarray, source: np.ndarray, single: Sequence[float]) -> str:
+    """What an agreement of these raters and sources cannot tell."""
+    if np.isnan(single[0]):
+        return "needs two raters of the same stimuli and scores that differ"
+    said = []
+    if not rated.all():
+        said.append(
+            f"{1 - rated.mean():.0%} of the ratings of a complete panel are missing: taken as missing at random"
+        )
+    few = [f"{n} {what}" for n, what in ((len(rated), "raters"), (int(source.max()) + 1, "sources")) if n < FEW]
+    if np.isnan(single[1]):
+        said.append(f"no interval: {', '.join(few) or 'without some rater or source nothing is left to compare'}")
+    elif few:
+        said.append(f"only {', '.join(few)}")
+    return "; ".join(said)
+
+
+def _parts(scores: np.ndarray, source: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """ICC(2,1) of scores (raters, stimuli), without each source and without each rater."""
+    rated = ~np.isnan(scores)
+    value = np.where(rated, scores - np.nanmean(scores), 0.0)
+    by_source = jackknife.leave_out(int(source.max()) + 1)[:, source]
+    whole = _components(value, rated, np.ones((1, len(scores))))
+    without_rater = _components(value, rated, jackknife.leave_out(len(scores)))
+    without_source = _components(value.T, rated.T, by_source)[:, [1, 0, 2]]
+    with np.errstate(divide="ignore", invalid="ignore"):  # no variance at all, no ICC
+        whole, without_source, without_rater = (c[:, 0] / c.sum(axis=1) for c in (whole, without_source, without_rater))
+    return float(whole[0]), without_source, without_rater
+
+
+def _components(value: np.ndarray, rated: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Variances of columns, rows and residuals, (groups, 3), of value (rows, columns) where rated.
+
+    weight (groups, rows) is 1 for the rows of a group. Henderson's method 1: sums of squares of totals, set equal to
+    their expectations under row + column + residual, all random. NaN where they do not tell the three apart.
+    """
+    filled = rated.astype(np.float64)
+    n_row, total_row = filled.sum(axis=1), value.sum(axis=1)
+    n_column, total_column = weight @ filled, weight @ value
+    n = np.maximum(n_column.sum(axis=1), 1)  # a group without ratings is not told apart below
+    rows, columns = weight @ (n_row > 0), (n_column > 0).sum(axis=1)
+    mean = total_column.sum(axis=1) ** 2 / n
+    by_column = (
+        np.divide(total_column**2, n_column, out=np.zeros(n_column.shape), where=n_column > 0).sum(axis=1) - mean
+    )
+    by_row = weight @ np.divide(total_row**2, n_row, out=np.zeros(n_row.shape), where=n_row > 0) - mean
+    rest = weight @ (value**2).sum(axis=1) - mean - by_column - by_row
+    share_column, share_row = (n_column**2).sum(axis=1) / n, weight @ n_row**2 / n
+    expected = np.stack(
+        [
+            np.stack([n - share_column, columns - share_row, columns - 1], axis=-1),
+            np.stack([rows - share_column, n - share_row, rows - 1], axis=-1),
+            np.stack([share_column - rows, share_row - columns, n - rows - columns + 1], axis=-1),
+        ],
+        axis=-2,
+    )
+    told = (rows > 1) & (columns > 1) & (n - rows - columns + 1 > 0)
+    told &= np.abs(np.linalg.det(expected)) > 1e-9 * np.maximum(n, 1) ** 3 * 1e-3
+    expected[~told] = np.eye(3)
+    found = np.linalg.solve(expected, np.stack([by_column, by_row, rest], axis=-1)[..., None])[..., 0]
+    return np.where(told[:, None], found, np.nan)
 
 
 def krippendorff_alpha(ratings: pd.DataFrame) -> float:
@@ -68,13 +134,45 @@ def krippendorff_alpha(ratings: pd.DataFrame) -> float:
     the same or no stimulus has two ratings: alpha is not defined there.
     """
     scores = matrix(ratings).scores
-    paired = scores[:, (~np.isnan(scores)).sum(axis=0) >= 2]
-    n = (~np.isnan(paired)).sum(axis=0)
-    rank = stats.rankdata(paired, nan_policy="omit", axis=None).reshape(paired.shape)
-    if paired.size == 0 or np.nanmin(rank) == np.nanmax(rank):
+    rated = ~np.isnan(scores)
+    return _alpha(np.nonzero(rated)[1], np.unique(scores[rated], return_inverse=True)[1])
+
+
+def alpha(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+    """`krippendorff_alpha` with its interval, made as that of `icc`.
+
+    Columns: value, ci_low, ci_high, n_stimuli, n_raters, limit.
+    """
+    panel = matrix(ratings)
+    rated = ~np.isnan(panel.scores)
+    source, _ = group_codes(panel.stimuli, ["benchmark", "source"])
+    rater, stimulus = np.nonzero(rated)
+    code = np.unique(panel.scores[rated], return_inverse=True)[1]
+    without_source = jackknife.leave_out(int(source.max()) + 1)[:, source[stimulus]] > 0
+    without_rater = jackknife.leave_out(len(rated))[:, rater] > 0
+    value = _alpha(stimulus, code)
+    by_source, by_rater = (
+        np.array([_alpha(stimulus[kept], code[kept]) for kept in groups]) for groups in (without_source, without_rater)
+    )
+    single = (value, *_reliability_limits(value, by_source, by_rater, confidence=confidence))
+    row = (*single, *reversed(rated.shape), _limit(rated, source, single))
+    return pd.DataFrame([row], columns=["value", "ci_low", "ci_high", "n_stimuli", "n_raters", "limit"])
+
+
+def _alpha(stimulus: np.ndarray, code: np.ndarray) -> float:
+    """Alpha of scores given as codes in their order (n,), with the stimulus of each (n,)."""
+    n = np.bincount(stimulus)
+    paired = n[stimulus] > 1
+    stimulus, code, n = stimulus[paired], code[paired], np.where(n > 1, n, 0)
+    counts = np.bincount(code)
+    if (counts > 0).sum() < 2:
         return float("nan")
-    within = np.nansum((rank - np.nanmean(rank, axis=0)) ** 2, axis=0) * n / (n - 1)
-    return float(1 - within.sum() * (n.sum() - 1) / (n.sum() * np.nansum((rank - np.nanmean(rank)) ** 2)))
+    rank = (np.cumsum(counts) - (counts - 1) / 2)[code] - (len(code) + 1) / 2
+    total = np.bincount(stimulus, weights=rank, minlength=len(n))
+    square = np.bincount(stimulus, weights=rank**2, minlength=len(n))
+    several = n > 1
+    within = (n[several] * square[several] - total[several] ** 2) / (n[several] - 1)
+    return float(1 - within.sum() * (len(code) - 1) / (len(code) * (rank**2).sum()))
 
 
 def retest(ratings: pd.DataFrame, *, zero_method: ZeroMethod = "pratt", scale: Scale | None = None) -> pd.DataFrame:

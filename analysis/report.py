@@ -14,12 +14,12 @@ import pandas as pd
 
 import analysis
 from analysis import paper, recovery, screening
-from analysis.agreement import agreement
+from analysis.agreement import agreement, compare_metrics
 from analysis.friedman import Blocks, friedman, friedman_posthoc
 from analysis.mixed import contrasts, ordinal_mixed_model
 from analysis.mos import IntervalName, average_ranks, dmos, mos, score_distribution, sos_parameter
 from analysis.objective import Objective, match_ratings, objective_of
-from analysis.reliability import icc, krippendorff_alpha, retest
+from analysis.reliability import alpha, icc, retest
 from analysis.scale import Scale
 from analysis.schema import RatingsError, scale_of, validate_ratings
 from analysis.significance import (
@@ -68,7 +68,6 @@ class Results:
     screens: dict[str, pd.DataFrame]
     effects: dict[str, pd.DataFrame]
     sos_a: float
-    alpha: float
     recovered: recovery.Recovery
     notes: list[str]
     simulated: bool
@@ -109,6 +108,7 @@ def analyse(
     if metrics is not None:
         tables["objective"] = metrics.values
         tables["agreement"] = agreement(kept, metrics, seed=options.seed)
+        tables["metric_comparison"] = compare_metrics(kept, metrics)
     comparison = paper.compare(tables["mos"])
     if not comparison.empty:
         tables["comparison"] = comparison
@@ -123,7 +123,6 @@ def analyse(
         screens=screens,
         effects=effects,
         sos_a=sos_parameter(kept),
-        alpha=krippendorff_alpha(kept),
         recovered=recovered,
         notes=notes,
         simulated=_is_simulated(everyone),
@@ -223,7 +222,7 @@ def _judged(tests: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reliability(ratings: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {"icc": icc(ratings), "retest": retest(ratings)}
+    return {"icc": icc(ratings), "alpha": alpha(ratings), "retest": retest(ratings)}
 
 
 def _recovery(
@@ -295,11 +294,11 @@ def summary(results: Results) -> dict[str, object]:
         },
         "reliability": {
             "icc": _records(tables["icc"]),
-            "krippendorff_alpha": _plain(results.alpha),
+            "krippendorff_alpha": _records(tables["alpha"]),
             "retest": _records(tables["retest"]),
         },
     }
-    optional = ("dmos", "ranks", "friedman", "posthoc", "agreement", "comparison")
+    optional = ("dmos", "ranks", "friedman", "posthoc", "agreement", "metric_comparison", "comparison")
     found |= {name: _records(tables[name]) for name in (*optional, *_MIXED) if results.has(name)}
     return found | {"notes": results.notes, "provenance": results.provenance}
 
