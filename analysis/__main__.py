@@ -1,4 +1,4 @@
-"""python -m analysis: report, plan, simulate, simulate-paper."""
+"""python -m analysis: report, pairs, plan, plan-pairs, simulate, simulate-paper."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from analysis.columns import checked_copy, read, text
 from analysis.mos import IntervalName
 from analysis.objective import read_objective
+from analysis.pairs import command as pairs
 from analysis.scale import Scale, ScaleError
 from analysis.schema import STIMULUS, RatingsError, read_ratings
 from analysis.significance import Unit, ZeroMethod
@@ -34,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_report(commands.add_parser("report", help="analyse a ratings table and write report.html, tables, figures"))
+    pairs.add_pairs(commands.add_parser("pairs", help="analyse choices between two, as report does scores"))
+    pairs.add_plan(commands.add_parser("plan-pairs", help="raters, sources and choices to tell 60 %% from 50 %%"))
     _add_plan(commands.add_parser("plan", help="how many raters a study needs, from a pilot's ratings"))
     _add_simulate(commands.add_parser("simulate", help="write a simulated panel of the paper's study"))
     _add_paper(

@@ -3,8 +3,8 @@
 The functions mirror those for ratings: DataFrame in (from `read_pairs`), tidy DataFrame out.
 """
 
-from analysis.pairs.schema import PairsError, read_pairs, validate_pairs
 from analysis.pairs.estimates import by_source, differences, goodness_of_fit, strengths
+from analysis.pairs.schema import PairsError, read_pairs, validate_pairs
 
 __all__ = [
     "PairsError",

@@ -74,9 +74,7 @@ def _each(chosen: pd.DataFrame, rated: pd.DataFrame) -> Iterator[tuple[str, pd.D
         yield str(source), part.reset_index(drop=True), by_name[source]
 
 
-def score_correlation(
-    pairs: pd.DataFrame, ratings: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0
-) -> pd.DataFrame:
+def score_correlation(pairs: pd.DataFrame, ratings: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """Correlation of MOS and strength: level "methods" (pooled) and "stimuli" (each source's own, centred within it).
 
     Columns: level, n, sources, pearson, spearman, kendall, and for stimuli on at least five sources pearson_low,
@@ -121,7 +119,7 @@ def disagreements(pairs: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
 
     Columns: source, method_a, method_b, n_choices, share_a (chosen, ties a half), low, high, n_scores, mos_difference
     (a - b over raters who scored both), mos_low, mos_high, verdict: "opposite, both clear" (both intervals exclude no
-    difference), "opposite" (the signs), "only pairs", "only scores" (the other's interval holds no difference), "alike".
+    difference), "opposite" (the signs), "only pairs", "only scores" (the other's interval holds 0), "alike".
     """
     chosen, rated = common(pairs, ratings)
     tables = []
@@ -137,7 +135,9 @@ def disagreements(pairs: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
     found = pd.concat(tables, ignore_index=True)
     found["verdict"] = [_verdict_of(row) for row in found.itertuples()]
     rank = found["verdict"].map(_VERDICTS.index)
-    return found.assign(rank=rank).sort_values(["rank", "source"], kind="stable", ignore_index=True).drop(columns="rank")
+    return (
+        found.assign(rank=rank).sort_values(["rank", "source"], kind="stable", ignore_index=True).drop(columns="rank")
+    )
 
 
 _VERDICTS = ["opposite, both clear", "opposite", "only pairs", "only scores", "alike"]

@@ -48,8 +48,8 @@ def _items(pairs: pd.DataFrame) -> pd.DataFrame:
     """rater, source, session, the two methods in alphabetical order, answer (1 low, -1 high, 0 tie), side of low."""
     low, high = unordered(pairs)
     answer = np.where(pairs["chosen"] == TIE, 0, np.where(pairs["chosen"] == low, 1, -1))
-    columns = {"low": low, "high": high, "answer": answer, "side": (pairs["left"] == low).to_numpy()}
-    return pairs[["rater", "source", "session", "repeat"]].assign(**columns)
+    table = pairs[["rater", "source", "session", "repeat"]]
+    return table.assign(low=low, high=high, answer=answer, side=(pairs["left"] == low).to_numpy())
 
 
 def _couples(table: pd.DataFrame) -> pd.DataFrame:
@@ -62,7 +62,9 @@ def _couples(table: pd.DataFrame) -> pd.DataFrame:
         here = code[gap:] == code[:-gap]
         same = (answer[gap:] == answer[:-gap])[here]
         swapped = (side[gap:] != side[:-gap])[here]
-        parts.append(pd.DataFrame({"item": code[gap:][here], "rater": rater[gap:][here], "same": same, "swapped": swapped}))
+        parts.append(
+            pd.DataFrame({"item": code[gap:][here], "rater": rater[gap:][here], "same": same, "swapped": swapped})
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -97,7 +99,7 @@ def triads(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _blocks(table: pd.DataFrame) -> pd.DataFrame:
-    """rater, triads, circular, most (possible circular ones of a complete block, else NaN) of each block with triads."""
+    """Of each block with triads: rater, triads, circular, most (possible ones of a complete block, else NaN)."""
     if table.empty:
         return pd.DataFrame(columns=["rater", "triads", "circular", "most"])
     block, keys = group_codes(table, ["rater", "source", "session"])
@@ -178,7 +180,8 @@ def _alpha(counts: np.ndarray) -> float:
 def with_others(pairs: pd.DataFrame) -> pd.DataFrame:
     """Each rater beside the others: rater, n (answers with an answer of somebody else), agreement (mean share of the
     others that answered alike), expected (that of the other raters among themselves on the same items), p (one-sided,
-    exact binomial, that a coin agrees with the others' majority so often), majority (share of answers with it), decided.
+    exact binomial, that a coin agrees with the others' majority so often), majority (share of
+    answers with it), decided.
     """
     counts, table = _answers(pairs)
     answer = 1 - table["answer"].to_numpy()
@@ -198,7 +201,9 @@ def with_others(pairs: pd.DataFrame) -> pd.DataFrame:
         own = rater == index
         hits, trials = int(with_majority[own].sum()), int(judged[own].sum())
         p = float(stats.binomtest(hits, trials, alternative="greater").pvalue) if trials else np.nan
-        rows.append((name, int((n[own] > 0).sum()), _mean(alike[own]), _mean(among[own]), _ratio(hits, trials), trials, p))
+        rows.append(
+            (name, int((n[own] > 0).sum()), _mean(alike[own]), _mean(among[own]), _ratio(hits, trials), trials, p)
+        )
     return pd.DataFrame(rows, columns=["rater", "n", "agreement", "expected", "majority", "decided", "p"])
 
 

@@ -1,4 +1,4 @@
-"""Strengths of methods from choices: with intervals, differences with Holm, goodness of fit, over all and per source."""
+"""Strengths of methods from choices: with intervals, differences with Holm, goodness of fit, over all and by source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analysis.pairs.schema import counted
 from analysis.significance import holm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from analysis.pairs.models import Fit, ModelName
     from analysis.pairs.spread import Covariance
@@ -42,9 +42,9 @@ def strengths(pairs: pd.DataFrame, *, model: ModelName = "bradley_terry", confid
     """Strength of each method, the strongest first; their mean is 0.
 
     model "bradley_terry": log odds of being chosen, with Davidson's ties where the table has any; "thurstone": case V,
-    in standard deviations of a difference. Columns: method, n (choices it took part in), chosen, ties, share (chosen +
-    ties / 2 of n), strength, se, low, high, random (what the interval takes as a sample: see `spread.sampled`). Raises
-    `models.Unfittable`, naming the methods, where the table falls apart or is separated.
+    in standard deviations of a difference. Columns: method, strength, low, high, se, n (choices it took part in),
+    chosen, ties, share (chosen + ties / 2 of n), random (what the interval takes as a sample, `spread.sampled`).
+    Raises `models.Unfittable`, naming the methods, where the table falls apart or is separated.
     """
     return strength_table(estimate(choices(counted(pairs)), model=model), confidence=confidence)
 
@@ -53,8 +53,9 @@ def strength_table(found: Estimate, *, confidence: float = 0.95) -> pd.DataFrame
     """As `strengths`, of a model already fitted."""
     value, around = found.fit.strength, found.covariance.strengths()
     low, high = around.limits(value, confidence=confidence)
-    columns = {"strength": value, "se": np.sqrt(around.variance), "low": low, "high": high}
-    table = tally(found.choices).assign(**columns, random=found.covariance.random.text)
+    columns = {"strength": value, "low": low, "high": high, "se": np.sqrt(around.variance)}
+    table = pd.concat([pd.DataFrame({"method": found.choices.methods, **columns}), tally(found.choices)], axis=1)
+    table = table.loc[:, ~table.columns.duplicated()].assign(random=found.covariance.random.text)
     return table.sort_values(["strength", "method"], ascending=[False, True], ignore_index=True)
 
 
@@ -74,15 +75,13 @@ def tally(found: Choices) -> pd.DataFrame:
 def differences(pairs: pd.DataFrame, *, model: ModelName = "bradley_terry", confidence: float = 0.95) -> pd.DataFrame:
     """Difference of strength of every two methods, with interval, p and Holm's p over all of them.
 
-    Columns: method_a, method_b (a the stronger), difference, se, df, low, high, p, p_holm, chance_a (that a is chosen
+    Columns: method_a, method_b (a the stronger), difference, low, high, se, df, p, p_holm, chance_a (that a is chosen
     over b by the model where one is chosen), random. Raises as `strengths`.
     """
     return difference_table(estimate(choices(counted(pairs)), model=model), model=model, confidence=confidence)
 
 
-def difference_table(
-    found: Estimate, *, model: ModelName = "bradley_terry", confidence: float = 0.95
-) -> pd.DataFrame:
+def difference_table(found: Estimate, *, model: ModelName = "bradley_terry", confidence: float = 0.95) -> pd.DataFrame:
     """As `differences`, of a model already fitted."""
     order = np.argsort(-found.fit.strength, kind="stable")
     a, b = np.triu_indices(len(order), 1)
@@ -93,7 +92,7 @@ def difference_table(
     p = around.p(value)
     chance, _, _ = models.chances(model, value, found.fit.tie)
     names = np.array(found.choices.methods, dtype=object)
-    columns = {"difference": value, "se": np.sqrt(around.variance), "df": around.df, "low": low, "high": high}
+    columns = {"difference": value, "low": low, "high": high, "se": np.sqrt(around.variance), "df": around.df}
     return pd.DataFrame({"method_a": names[first], "method_b": names[second], **columns}).assign(
         p=p, p_holm=holm(p), chance_a=chance[:, 0] / (chance[:, 0] + chance[:, 2]), random=found.covariance.random.text
     )
@@ -114,7 +113,12 @@ def differences_by_source(
     return _stack(pairs, lambda found: difference_table(found, model=model, confidence=confidence), model, None)
 
 
-def _stack(pairs, of, model, otherwise) -> pd.DataFrame:  # type: ignore[no-untyped-def]
+def _stack(
+    pairs: pd.DataFrame,
+    of: Callable[[Estimate], pd.DataFrame],
+    model: ModelName,
+    otherwise: Callable[[Choices], pd.DataFrame] | None,
+) -> pd.DataFrame:
     tables = []
     for source, part in each_source(choices(counted(pairs))):
         try:
@@ -140,15 +144,15 @@ def goodness_of_fit(pairs: pd.DataFrame, *, model: ModelName = "bradley_terry") 
 
     Rows (test): "pairs", the counts of every two methods against the model (saturated: each pair its own chances);
     "sides", whether the side matters; "sources" and "raters", one strength for all against one for each (only those
-    whose own choices can be fitted; n says how many). Columns: test, n, statistic (G^2), pearson (X^2, only of
+    whose own choices can be fitted; n says how many). Columns: model, test, n, statistic (G^2), pearson (X^2, only of
     "pairs"), df, p, smallest_expected. Repeated choices of one rater are not independent, which makes p too small.
     """
     found = choices(counted(pairs))
     fit = models.fit(found.table, found.methods, model=model)
     rows = [_saturated(found.table, fit), _sides(found, fit, model)]
     rows += [_groups(found, model, name) for name in ("source", "rater")]
-    columns = ["test", "n", "statistic", "pearson", "df", "p", "smallest_expected"]
-    return pd.DataFrame([row for row in rows if row], columns=columns)
+    columns = ["model", "test", "n", "statistic", "pearson", "df", "p", "smallest_expected"]
+    return pd.DataFrame([{"model": model} | row for row in rows if row], columns=columns)
 
 
 def _row(test: str, n: int, statistic: float, df: int) -> dict[str, object]:

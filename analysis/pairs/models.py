@@ -30,7 +30,7 @@ ModelName = Literal["bradley_terry", "thurstone"]
 STEPS = 200
 SETTLED = 1e-10  # largest step of a parameter at which a fit has ended
 RUNAWAY = 25.0  # a log strength or side so large is on its way to infinity: exp(25) to one
-_TINY = 1e-300
+_TINY = 1e-100  # its square is still a number
 
 
 class Unfittable(PairsError):
@@ -56,9 +56,7 @@ class Fit:
     chance: np.ndarray
 
 
-def chances(
-    model: ModelName, eta: np.ndarray, tie: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def chances(model: ModelName, eta: np.ndarray, tie: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Chances of LEFT, NEITHER, RIGHT (k, 3) and the slopes of their logarithms in eta and in `tie`, (k, 3) each."""
     if model == "bradley_terry":
         log = np.stack([eta / 2, np.full_like(eta, tie), -eta / 2], axis=1)
@@ -83,18 +81,20 @@ def chances(
 def fit(counts: Counts, names: Sequence[str], *, model: ModelName = "bradley_terry", side: bool = False) -> Fit:
     """Maximum likelihood by Fisher's scoring. Raises Unfittable where it does not exist, with the methods' names.
 
-    It exists where from every method a chain of wins or ties leads to every other (Ford 1957).
+    It exists where from every method a chain of wins or ties leads to every other (Ford 1957), and, with ties, where
+    the choices contradict themselves at all: see `check`.
     """
     check(counts, names)
     design = counts.design(side=side)
     free = np.zeros(design.shape[1] + counts.ties)
     if counts.ties:
         share = counts.count[:, NEITHER].sum() / counts.count.sum()
-        free[-1] = np.log(2 * share / (1 - share)) if model == "bradley_terry" else np.log(special.ndtri((1 + share) / 2))
+        even = 2 * share / (1 - share) if model == "bradley_terry" else special.ndtri((1 + share) / 2)
+        free[-1] = np.log(even)
     loglik = _loglik(counts, *_parts(counts, design, free, model)[:1])
     for _ in range(STEPS):
         gradient, information = _scoring(counts, design, free, model)
-        step = np.linalg.solve(information, gradient)
+        step = _solve(information, gradient)
         for _halving in range(40):
             trial = _loglik(counts, _parts(counts, design, free + step, model)[0])
             if trial >= loglik - 1e-9 * abs(loglik):
@@ -106,6 +106,13 @@ def fit(counts: Counts, names: Sequence[str], *, model: ModelName = "bradley_ter
         if np.abs(step).max() < SETTLED:
             return _finish(counts, design, free, model, loglik, side=side)
     raise Unfittable(f"the fit did not settle in {STEPS} steps")
+
+
+def _solve(information: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    try:
+        return np.asarray(np.linalg.solve(information, gradient))
+    except np.linalg.LinAlgError:
+        raise Unfittable("the choices leave some strengths open: too few between some of the methods") from None
 
 
 def check(counts: Counts, names: Sequence[str]) -> None:
@@ -131,6 +138,28 @@ def check(counts: Counts, names: Sequence[str]) -> None:
         else:
             what = f"{_names(label == bottom, names)} was never chosen over another method"
         raise Unfittable(f"the table is separated: {what}, so its strength would be infinite")
+    wins = np.concatenate([counts.count[left_held, LEFT], counts.count[right_held, RIGHT]])
+    if counts.ties and not _contradicts(winner, loser, wins, size):
+        raise Unfittable(
+            "the table is separated: the choices follow one order of the methods without any exception, with ties "
+            "between neighbours only, so their strengths would be infinite"
+        )
+
+
+def _contradicts(winner: np.ndarray, loser: np.ndarray, wins: np.ndarray, size: int) -> bool:
+    """Whether no order fits all choices: strengths at least 1 apart where one was chosen, at most 1 where they tied.
+
+    Were there such strengths, ever larger multiples of them, with ties ever wider, would fit ever better. Constraints
+    on differences have a solution where the graph of their limits has no negative cycle (Bellman and Ford).
+    """
+    limit = np.full((size, size), np.inf)
+    np.minimum.at(limit, (winner, loser), np.where(wins > 0, -1.0, 1.0))
+    graph = csgraph.csgraph_from_dense(limit, null_value=np.inf)
+    try:
+        csgraph.bellman_ford(graph, indices=0)
+    except csgraph.NegativeCycleError:
+        return True
+    return False
 
 
 def _extremes(held: sparse.csr_array, parts: int, label: np.ndarray) -> tuple[int | None, int | None]:
@@ -151,7 +180,7 @@ def _it(members: np.ndarray) -> str:
 
 
 def _names(members: np.ndarray, names: Sequence[str]) -> str:
-    found = [names[index] for index in np.flatnonzero(members)]
+    found = [name for name, member in zip(names, members, strict=True) if member]
     return ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.schema import RatingsError
+from analysis.columns import RatingsError, Rule, checked_copy, fail, no_duplicate, numbers, read, text
 
 REQUIRED = ("rater", "source", "left", "right", "chosen")
 TIE = "tie"
@@ -19,13 +19,18 @@ TIE_WORDS = frozenset(
     {"tie", "tied", "draw", "equal", "same", "both", "no preference", "no difference", "undecided", "="}
 )
 _TEXT = (*REQUIRED, "session", "study", "benchmark")
-_NUMBERS = ("repeat", "looks", "response_ms", "seconds")
+_MEASURED = Rule(0, np.inf, whole=False, empty=True)
+_NUMBERS = {
+    "repeat": Rule(0, 1_000, whole=True, empty=False),
+    "looks": _MEASURED,
+    "response_ms": _MEASURED,
+    "seconds": _MEASURED,
+}
 _KEY = ["rater", "session", "source", "left", "right", "repeat"]
-MOST_REPEATS = 1_000
 
 
 class PairsError(RatingsError):
-    """A pairs table breaks the schema; the message names the row (from 1, without the header) and the rule."""
+    """A pairs table cannot be used as asked; the message says what is wrong and what to do."""
 
 
 def read_pairs(path: str | Path) -> pd.DataFrame:
@@ -33,20 +38,11 @@ def read_pairs(path: str | Path) -> pd.DataFrame:
 
     Names stay text: a source 0809 does not become 809, a method may be called NA.
     """
-    path = Path(path)
-    if path.suffix.lower() in {".parquet", ".pq"}:
-        return validate_pairs(pd.read_parquet(path))
-    if path.suffix.lower() != ".csv":
-        raise PairsError(f"{path.name}: the ending must be .csv or .parquet")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise PairsError(f"{path.name} is not a readable CSV file: {error}") from error
-    return validate_pairs(table)
+    return validate_pairs(read(Path(path), text=_TEXT, numeric=(*_NUMBERS,)))
 
 
 def validate_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
-    """A copy of `pairs` with the contract's types, or PairsError naming the first row that breaks a rule.
+    """A copy of `pairs` with the contract's types, or RatingsError naming the first row that breaks a rule.
 
     rater, source, left, right, chosen, session become text, without blanks around; repeat int64, 0 where the column
     is missing; looks and response_ms float64, NaN where empty; seconds are turned into response_ms. chosen becomes
@@ -54,22 +50,25 @@ def validate_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     index 0..n-1 and unknown columns are kept. The same rater, session, source, left, right and repeat twice raise;
     the same two methods with their sides changed do not.
     """
-    table = _copy(pairs)
+    if "score" in pairs and "chosen" not in pairs:
+        raise PairsError("this is a table of scores, not of pairs: it has score and no chosen; use `report`")
+    table = checked_copy(pairs, REQUIRED, what="pairs table")
     for column in _TEXT:
         if column in table:
-            table[column] = _text(table[column], required=column in REQUIRED)
+            table[column] = text(table[column], required=column in REQUIRED).fillna("").str.strip()
     if "session" not in table:
         table["session"] = ""
-    table["repeat"] = _whole(table["repeat"], highest=MOST_REPEATS) if "repeat" in table else 0
-    for column in ("looks", "response_ms", "seconds"):
+    if "repeat" not in table:
+        table["repeat"] = 0
+    for column, rule in _NUMBERS.items():
         if column in table:
-            table[column] = _number(table[column])
+            table[column] = numbers(table[column], rule)
     if "seconds" in table and "response_ms" not in table:
         table["response_ms"] = 1000 * table["seconds"]
-    same = (table["left"] == table["right"]).to_numpy()
-    _fail(table["right"], same, "left and right must be two methods")
+    fail(table["right"], (table["left"] == table["right"]).to_numpy(), "left and right must be two methods")
     table["chosen"] = _chosen(table)
-    _no_duplicate(table)
+    hint = "a second showing needs a column repeat (0 first, 1 second), another occasion a column session"
+    no_duplicate(table, _KEY, hint=hint)
     return table
 
 
@@ -93,57 +92,6 @@ def unordered(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return pairs["left"].where(~swap, pairs["right"]), pairs["right"].where(~swap, pairs["left"])
 
 
-def _copy(pairs: pd.DataFrame) -> pd.DataFrame:
-    table = pairs.reset_index(drop=True)
-    repeated = table.columns[table.columns.duplicated()]
-    if len(repeated):
-        raise PairsError(f"the pairs table has the column {repeated[0]} twice")
-    missing = [column for column in REQUIRED if column not in table]
-    if missing:
-        have = ", ".join(map(str, table.columns)) or "none"
-        hint = "; this looks like a table of scores, not of pairs" if "score" in table and "left" in missing else ""
-        raise PairsError(f"the pairs table lacks the column {', '.join(missing)}; it has: {have}{hint}")
-    if table.empty:
-        raise PairsError("the pairs table has no rows")
-    return table
-
-
-def _fail(column: pd.Series, bad: np.ndarray, rule: str) -> None:
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise PairsError(f"row {row + 1}: {column.name} is {str(column.iloc[row])!r}; {rule}")
-
-
-def _text(column: pd.Series, *, required: bool) -> pd.Series:
-    kinds = pd.api.types
-    if kinds.is_float_dtype(column):
-        whole = column.isna() | (column == np.floor(column))
-        _fail(column, ~whole.to_numpy(bool), "a name must be text or a whole number")
-        column = column.astype("Int64")
-    elif kinds.is_bool_dtype(column) or kinds.is_datetime64_any_dtype(column):
-        raise PairsError(f"the column {column.name} has type {column.dtype}; it must be text")
-    text = column.astype("str").where(~column.isna(), "").str.strip()
-    if required:
-        _fail(text, (text == "").to_numpy(), "it must not be empty; a pair that nobody chose from has no row")
-    return text
-
-
-def _number(column: pd.Series) -> pd.Series:
-    empty = column.isna().to_numpy(bool) | (column.astype("str").str.strip().isin(["", "nan", "NaN"])).to_numpy()
-    number = pd.to_numeric(column, errors="coerce").astype("float64")
-    values = number.to_numpy()
-    _fail(column, np.isnan(values) & ~empty, "it must be a number")
-    _fail(column, (values < 0) | np.isinf(values), "it must be a number of at least 0")
-    return number
-
-
-def _whole(column: pd.Series, *, highest: int) -> pd.Series:
-    values = _number(column).to_numpy()
-    rule = f"it must be a whole number from 0 to {highest}"
-    _fail(column, np.isnan(values) | (values != np.floor(values)) | (values > highest), rule)
-    return pd.Series(values.astype("int64"), index=column.index, name=column.name)
-
-
 def _chosen(table: pd.DataFrame) -> pd.Series:
     """chosen as a method's name or TIE: a name of the pair first, so that a method may be called left or same."""
     chosen, left, right = table["chosen"], table["left"], table["right"]
@@ -160,17 +108,6 @@ def _chosen(table: pd.DataFrame) -> pd.Series:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         rule = f"it must be {both.iloc[row]}, left, right, or for a tie one of {', '.join(sorted(TIE_WORDS))}"
-        _fail(chosen, bad, rule)
-    _fail(chosen, ((left == TIE) | (right == TIE)).to_numpy(), "no method can be called tie: that is an answer")
+        fail(chosen, bad, rule)
+    fail(chosen, ((left == TIE) | (right == TIE)).to_numpy(), "no method can be called tie: that is an answer")
     return found.astype("str")
-
-
-def _no_duplicate(table: pd.DataFrame) -> None:
-    again = table.duplicated(_KEY).to_numpy()
-    if not again.any():
-        return
-    row = int(np.flatnonzero(again)[0])
-    first = int(np.flatnonzero((table[_KEY] == table.loc[row, _KEY]).all(axis=1).to_numpy())[0])
-    what = ", ".join(f"{name} {table[name].iloc[row]!s}" for name in _KEY if name != "session" or table[name].iloc[row])
-    hint = "a second showing needs a column repeat (0 first, 1 second), another occasion a column session"
-    raise PairsError(f"row {row + 1} repeats row {first + 1} ({what}); {hint}")

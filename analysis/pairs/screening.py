@@ -12,9 +12,9 @@ import pandas as pd
 from scipy import stats
 
 from analysis.pairs.consistency import repeats, triads, with_others
+from analysis.pairs.estimates import strengths
 from analysis.pairs.models import Unfittable
 from analysis.pairs.schema import TIE
-from analysis.pairs.estimates import strengths
 from analysis.screening import HASTE_MS, HASTE_SHARE, MEDIAN_MS, _verdict
 
 if TYPE_CHECKING:
@@ -48,9 +48,11 @@ def sides(pairs: pd.DataFrame, *, limit: float = ONE_SIDED) -> pd.DataFrame:
     table = is_left.groupby(decided["rater"]).agg(n="size", left="sum").reset_index()
     p = [float(stats.binomtest(int(k), int(n)).pvalue) for n, k in table[["n", "left"]].to_numpy()]
     table = table.assign(share=table["left"] / table["n"], p=p)
-    one = np.maximum(table["share"], 1 - table["share"]).to_numpy()
-    rejected = (one >= limit) & (table["p"] < CHANCE / max(len(table), 1)).to_numpy()
-    return _verdict(table, rejected, [f"chose the {'left' if s > 0.5 else 'right'} in {max(s, 1 - s):.0%}" for s in table["share"]])
+    share = table["share"].to_numpy()
+    rejected = (np.maximum(share, 1 - share) >= limit) & (table["p"].to_numpy() < CHANCE / max(len(table), 1))
+    return _verdict(
+        table, rejected, [f"chose the {'left' if s > 0.5 else 'right'} in {max(s, 1 - s):.0%}" for s in table["share"]]
+    )
 
 
 def ties(pairs: pd.DataFrame, *, limit: float = ONE_ANSWER) -> pd.DataFrame:
@@ -70,7 +72,10 @@ def circular(pairs: pd.DataFrame) -> pd.DataFrame:
     table = table[table["rater"] != "all"].reset_index(drop=True)
     worse = _worse(table["circular"].to_numpy(), table["triads"].to_numpy())
     rejected = worse & ((table["p"] > COIN) & (table["triads"] >= LEAST)).to_numpy(bool)
-    reason = [f"{c:.0f} of {n:.0f} triads are circular; a coin gives a quarter" for n, c in table[["triads", "circular"]].to_numpy()]
+    reason = [
+        f"{c:.0f} of {n:.0f} triads are circular; a coin gives a quarter"
+        for n, c in table[["triads", "circular"]].to_numpy()
+    ]
     return _verdict(table, rejected, reason)
 
 
@@ -84,7 +89,9 @@ def inconsistent(pairs: pd.DataFrame) -> pd.DataFrame:
     table["chance"] = [_by_chance(pairs[pairs["rater"] == rater]) for rater in table["rater"]]
     worse = _worse(((1 - table["same"]) * table["items"]).to_numpy(), table["items"].to_numpy())
     rejected = worse & ((table["low"] <= table["chance"]) & (table["items"] >= LEAST)).to_numpy(bool)
-    reason = [f"{same:.0%} alike when asked again; by chance {by:.0%}" for same, by in table[["same", "chance"]].to_numpy()]
+    reason = [
+        f"{same:.0%} alike when asked again; by chance {by:.0%}" for same, by in table[["same", "chance"]].to_numpy()
+    ]
     return _verdict(table, rejected, reason)
 
 
@@ -103,12 +110,15 @@ def others(pairs: pd.DataFrame) -> pd.DataFrame:
     decided = table["decided"].to_numpy()
     against = ((1 - table["majority"]) * decided).fillna(0).to_numpy()
     rejected = _worse(against, decided) & ((table["p"] > COIN) & (decided >= LEAST)).to_numpy(bool)
-    reason = [f"with the majority of the others in {m:.0%} of {n:.0f}" for m, n in table[["majority", "decided"]].to_numpy()]
+    reason = [
+        f"with the majority of the others in {m:.0%} of {n:.0f}" for m, n in table[["majority", "decided"]].to_numpy()
+    ]
     return _verdict(table, rejected, reason)
 
 
 def _worse(bad: np.ndarray, n: np.ndarray) -> np.ndarray:
     """Whether each rater has a larger share of bad than all others together, one-sided z at CHANCE over the raters."""
+    bad, n = bad.astype(float), n.astype(float)
     rest, total = bad.sum() - bad, n.sum() - n
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = bad.sum() / n.sum()
@@ -135,7 +145,7 @@ def too_fast(pairs: pd.DataFrame) -> pd.DataFrame:
 def exclusion_effect(pairs: pd.DataFrame, raters: Collection[str]) -> pd.DataFrame:
     """Every strength with and without some raters: method, strength, strength_without, change.
 
-    NaN without them where their choices were needed for a fit. Raises `models.Unfittable` where there is none with them.
+    NaN without them where their choices were needed for a fit; `models.Unfittable` where there is none with them.
     """
     whole = strengths(pairs)[["method", "strength"]]
     rest = pairs[~pairs["rater"].isin(list(raters))]

@@ -1,7 +1,7 @@
 """Shares of choices with intervals: against the original, of every two methods, of the left side.
 
 The intervals are Wilson's (1927) with the number of choices replaced by as many independent ones as would vary alike
-(Dean and Pagano 2015), so that they stay inside [0, 1] while raters and sources count as samples where there are enough.
+(Dean and Pagano 2015): they stay inside [0, 1], and raters and sources count as samples where there are enough.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def share_of(found: Choices, value: np.ndarray, *, random: Random | None = None,
     mean, n = float(value.mean()), len(value)
     spread = mean_spread(found, value, random)
     variance, df = float(spread.variance[0]), float(spread.df[0])
+    if np.isnan(variance):
+        return Share(mean, np.nan, np.nan, np.nan)
     if variance > 0 and 0 < mean < 1:
         effective = mean * (1 - mean) / variance
     else:
@@ -55,7 +57,8 @@ def wilson(share: float, n: float, z: float) -> tuple[float, float]:
     """Wilson's score interval of a share of n choices, n any positive number."""
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(float(centre - half), 0.0), min(float(centre + half), 1.0)
+    low, high = max(float(centre - half), 0.0), min(float(centre + half), 1.0)
+    return (0.0 if share == 0 else low), (1.0 if share == 1 else high)  # rounding must not leave the ends
 
 
 def quantile_p(t: float, df: float) -> float:

@@ -1,4 +1,4 @@
-"""Simulated studies of pairs, always labelled so: strengths that differ by rater and by source, ties, a favoured side."""
+"""Simulated studies of pairs, always labelled so: strengths that differ by rater and source, ties, a favoured side."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Design:
 
 
 def simulate_choices(strength: np.ndarray, design: Design, *, rng: np.random.Generator) -> Choices:
-    """One study: each rater sees a random set of `design.pairs` of all pairs of methods on all sources, sides at random.
+    """One study: each rater sees `design.pairs` random ones of all pairs of methods on all sources, sides at random.
 
     A rater sees no pair of a source again before all were seen once. `strength` (methods,) in log odds.
     """

@@ -1,4 +1,4 @@
-"""How far an estimate would move with other raters and other sources: cluster-robust variances, crossed where both count.
+"""How far an estimate would move with other raters and sources: cluster-robust variances, crossed where both count.
 
 Raters, and sources, count as a sample of more of their kind where there are at least `ENOUGH` of them. Fewer cannot
 tell how much people or images differ, and then the variance is for these very raters, or these sources, alone.
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analysis.pairs.models import Fit
 
 ENOUGH = 20  # of raters, and of sources: with fewer clusters a cluster-robust variance is too small too often
+LEAST_LEFT = 0.05  # of a variance that is still to be seen beside the largest cluster; with less nothing is claimed
 
 _SHRINKAGE = {"bradley_terry": 16 * np.sqrt(3) / (15 * np.pi), "thurstone": 1.0}
 
@@ -53,13 +54,13 @@ class Spread:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.abs(value) / np.sqrt(self.variance)
         normal = 2 * special.ndtr(-t)
-        return np.where(np.isinf(self.df), normal, 2 * special.stdtr(np.minimum(self.df, 1e9), -t))
+        return np.asarray(np.where(np.isinf(self.df), normal, 2 * special.stdtr(np.minimum(self.df, 1e9), -t)))
 
 
 def quantile(df: np.ndarray, confidence: float) -> np.ndarray:
     """Student's quantile for a two-sided interval; the normal one where df is infinite."""
     upper = 0.5 + confidence / 2
-    return np.where(np.isinf(df), special.ndtri(upper), special.stdtrit(np.minimum(df, 1e9), upper))
+    return np.asarray(np.where(np.isinf(df), special.ndtri(upper), special.stdtrit(np.minimum(df, 1e9), upper)))
 
 
 def sampled(choices: Choices) -> Random:
@@ -76,14 +77,15 @@ class Covariance:
     rater: np.ndarray
     source: np.ndarray
     cell: np.ndarray
-    by_rater: np.ndarray
-    by_source: np.ndarray
+    by_rater: Sums
+    by_source: Sums
     shrinkage: float
 
     def strengths(self) -> Spread:
         """Of each centred strength."""
+        every = np.arange(len(self.model))
         ways = [
-            _way(np.diag(matrix), effective(n[-1], np.diag(n[:-1])))
+            _way(np.diag(matrix), n.of(every))
             for matrix, n in ((self.rater, self.by_rater), (self.source, self.by_source))
         ]
         found = combine(self.random, *ways, cell=np.diag(self.cell), model=np.diag(self.model))
@@ -91,17 +93,14 @@ class Covariance:
 
     def differences(self, first: np.ndarray, second: np.ndarray) -> Spread:
         """Of strength[first] - strength[second]."""
-        ways = [_way(v, size) for v, size in self._ways(first, second)]
+        ways = [_way(variance, clusters) for variance, clusters in self._ways(first, second)]
         cell, model = (_contrast(matrix, first, second) for matrix in (self.cell, self.model))
         return replace(combine(self.random, *ways, cell=cell, model=model), stretch=self.stretch())
 
-    def _ways(self, first: np.ndarray, second: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For raters and for sources: the plain sandwich variance of each difference, and the effective clusters."""
-        found = []
-        for matrix, n in ((self.rater, self.by_rater), (self.source, self.by_source)):
-            squares = n[first, first] + n[second, second] + 2 * n[first, second]
-            found.append((_contrast(matrix, first, second), effective(n[-1, first] + n[-1, second], squares)))
-        return found
+    def _ways(self, first: np.ndarray, second: np.ndarray) -> list[tuple[np.ndarray, Clusters]]:
+        """For raters and for sources: the plain sandwich variance of each difference, and its clusters."""
+        ways = ((self.rater, self.by_rater), (self.source, self.by_source))
+        return [(_contrast(matrix, first, second), n.of_both(first, second)) for matrix, n in ways]
 
     def components(self) -> tuple[float, float]:
         """Variance between raters, and between sources, of the difference of two methods' strengths; mean of all pairs.
@@ -112,10 +111,10 @@ class Covariance:
         first, second = np.triu_indices(len(self.model), 1)
         model = _contrast(self.model, first, second)
         found = []
-        for variance, size in self._ways(first, second):
-            enough = size > 1.5
-            excess = (_way(variance, size)[0] - model) * size
-            found.append(max(float(excess[enough].mean()), 0.0) if enough.any() else float("nan"))
+        for variance, clusters in self._ways(first, second):
+            excess = (_way(variance, clusters)[0] - model) * clusters.size
+            known = ~np.isnan(excess)
+            found.append(max(float(excess[known].mean()), 0.0) if known.any() else float("nan"))
         return found[0], found[1]
 
     def stretch(self) -> float:
@@ -126,7 +125,7 @@ class Covariance:
         cover both, the pooled and the typical. 1 where neither is a sample: the pooled ones are then meant.
         """
         ways = zip(self.components(), self.random, strict=True)
-        total = sum(variance for variance, sampled in ways if sampled)
+        total = sum(variance for variance, sampled in ways if sampled and not np.isnan(variance))
         return float(np.sqrt(1 + self.shrinkage**2 * total))
 
 
@@ -134,14 +133,47 @@ def _contrast(matrix: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.n
     return np.asarray(matrix[first, first] + matrix[second, second] - 2 * matrix[first, second])
 
 
-def _way(variance: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A sandwich variance with the correction for `size` clusters, and its degrees of freedom."""
-    return np.maximum(variance, 0) * size / np.maximum(size - 1, 0.5), np.maximum(size - 1, 1.0)
+class Clusters(NamedTuple):
+    """Of each estimate: `size`, so many clusters of one size would weigh alike, and the `correction` of a variance.
+
+    With w the shares of the choices, size = 1 / sum w^2, and the plain sandwich holds only (sum w^2 - 2 sum w^3 +
+    (sum w^2)^2) of the sum w^2 that it should, as the estimate follows the largest clusters; the correction is that
+    ratio, G / (G - 1) for G clusters alike. NaN where one cluster has nearly all choices: nothing shows the variance.
+    """
+
+    size: np.ndarray
+    correction: np.ndarray
 
 
-def effective(total: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """(sum n)^2 / sum n^2: so many clusters of one size would weigh alike. One of three raters with most counts 2."""
-    return np.asarray(np.maximum(total**2 / np.maximum(squares, 1e-12), 1.0))
+def clusters(total: np.ndarray, squares: np.ndarray, cubes: np.ndarray) -> Clusters:
+    """From the sums over clusters of n, n^2 and n^3."""
+    second, third = squares / total**2, cubes / total**3
+    left = 1 - 2 * third / second + second
+    return Clusters(1 / second, np.where(left > LEAST_LEFT, 1 / np.maximum(left, LEAST_LEFT), np.nan))
+
+
+def _way(variance: np.ndarray, found: Clusters) -> tuple[np.ndarray, np.ndarray]:
+    """A sandwich variance, corrected, and its degrees of freedom."""
+    return np.maximum(variance, 0) * found.correction, np.maximum(found.size - 1, 1.0)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Over clusters, n their choices of each method: sums of n (methods,), n_i n_j and n_i^2 n_j (methods, methods)."""
+
+    n: np.ndarray
+    product: np.ndarray
+    squared: np.ndarray
+
+    def of(self, method: np.ndarray) -> Clusters:
+        """The clusters of one method's choices."""
+        return clusters(self.n[method], self.product[method, method], self.squared[method, method])
+
+    def of_both(self, a: np.ndarray, b: np.ndarray) -> Clusters:
+        """The clusters of two methods' choices together."""
+        squares = self.product[a, a] + self.product[b, b] + 2 * self.product[a, b]
+        cubes = self.squared[a, a] + self.squared[b, b] + 3 * self.squared[a, b] + 3 * self.squared[b, a]
+        return clusters(self.n[a] + self.n[b], squares, cubes)
 
 
 def combine(
@@ -195,20 +227,19 @@ def covariance(choices: Choices, fit: Fit, *, side: bool = False) -> Covariance:
     return Covariance(
         random=sampled(choices),
         model=bread[:size, :size],
-        by_rater=_counts(choices, choices.rater),
-        by_source=_counts(choices, choices.source),
+        by_rater=_sums(choices, choices.rater),
+        by_source=_sums(choices, choices.source),
         shrinkage=_SHRINKAGE[fit.model],
         **meats,
     )
 
 
-def _counts(choices: Choices, cluster: np.ndarray) -> np.ndarray:
-    """Sums over clusters of products of the choices they have of each two methods; the last row: all choices of each."""
+def _sums(choices: Choices, cluster: np.ndarray) -> Sums:
     size = len(choices.methods)
     code = np.concatenate([cluster, cluster])
     method = np.concatenate([choices.left, choices.right])
     n = sparse.csr_array((np.ones(len(code)), (code, method)), shape=(int(cluster.max()) + 1, size))
-    return np.vstack([(n.T @ n).toarray(), n.sum(axis=0)])
+    return Sums(n.sum(axis=0), (n.T @ n).toarray(), ((n * n).T @ n).toarray())
 
 
 def mean_spread(choices: Choices, value: np.ndarray, random: Random | None = None) -> Spread:
@@ -220,8 +251,8 @@ def mean_spread(choices: Choices, value: np.ndarray, random: Random | None = Non
     ways = []
     for code in (choices.rater, choices.source):
         sums, count = np.bincount(code, weights=residual), np.bincount(code)
-        size = effective(np.array([n]), (count.astype(float) ** 2).sum())
-        ways.append(_way(np.array([(sums**2).sum() / n**2]), size))
+        found = clusters(*(np.array([(count.astype(float) ** power).sum()]) for power in (1, 2, 3)))
+        ways.append(_way(np.array([(sums**2).sum() / n**2]), found))
     _, cell = np.unique(cells, return_inverse=True)
     within = np.array([(np.bincount(cell, weights=residual) ** 2).sum() / n**2])
     return combine(random, *ways, cell=within, model=np.array([residual @ residual / max(n - 1, 1) / n]))
