@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 LONGEST = 40  # rows of a floating table; more go over pages
 WIDEST = 7  # methods of the matrix; more are in the CSV file and the figure
+LINE = 60  # wide characters of one line of the text of `article`
+_PLAIN = re.compile(r"\\text\w+\{\}|[\\${}&,]")  # what does not print, roughly
+_BREAKS = re.compile(r"-|\\_|/|\.|\}")
+_ALLOW = r"\allowbreak{}"
 
 
 def tables(results: PairsResults) -> dict[str, str]:
@@ -34,7 +39,7 @@ def tables(results: PairsResults) -> dict[str, str]:
         found["against"] = _table("Method & Choices & Chosen", "lrr", _against(results.tables["against"]), caption)
     order = results.tables["strengths"]["method"].tolist()
     if len(order) <= WIDEST:
-        head = " & ".join(["", *(rf"\rotatebox{{60}}{{{_escape(title(method))}}}" for method in order)])
+        head = " & ".join(["", *(rf"\rotatebox{{90}}{{{_escape(title(method))}}}" for method in order)])
         rows = _matrix(results.tables["pair_shares"], order)
         caption = f"Choices of the row's method over the column's, per cent, ties a half.{said}"
         found["pair_shares"] = _table(head, "l" + "r" * len(order), rows, caption)
@@ -80,6 +85,13 @@ def _matrix(table: pd.DataFrame, order: list[str]) -> list[str]:
     ]
 
 
+def _breakable(row: str, names: int) -> str:
+    """The row with its names left-aligned and breakable after every hyphen, underscore, slash and dot."""
+    cells = row.split(" & ")
+    first = [rf"\raggedright {_BREAKS.sub(lambda found: found[0] + _ALLOW, cell)}" for cell in cells[:names]]
+    return " & ".join([*first, *cells[names:]])
+
+
 def _share(value: object) -> str:
     return rf"{100 * float(value):.1f}\,\%"  # type: ignore[arg-type]
 
@@ -97,7 +109,16 @@ def _p(value: object) -> str:
 
 
 def _table(head: str, columns: str, rows: list[str], caption: str) -> str:
-    """A floating table, or a longtable; the caption is LaTeX already. Needs booktabs, graphicx, and longtable."""
+    """A floating table, or a longtable; the caption is LaTeX already. Needs booktabs, graphicx, and longtable.
+
+    Rows with more characters than a line of `article` holds get columns of names that wrap.
+    """
+    longest = max(len(_PLAIN.sub("", row)) for row in rows)
+    if longest + 2.4 * len(columns) > LINE:  # the space between two columns is that of 2.4 characters
+        names = columns.count("l")
+        width = 0.42 / names
+        columns = columns.replace("l", rf"p{{{width:.2f}\linewidth}}")
+        rows = [_breakable(row, names) for row in rows]
     body = [rf"{row} \\" for row in rows]
     if len(rows) <= LONGEST:
         lines = [r"\begin{table}", r"\centering", rf"\caption{{{caption}}}", rf"\begin{{tabular}}{{{columns}}}"]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ModelName = Literal["bradley_terry", "thurstone"]
 STEPS = 200
 SETTLED = 1e-10  # largest step of a parameter at which a fit has ended
+LONGEST = 3.0  # step of a parameter, so that a flat start does not throw the fit out of all numbers
 RUNAWAY = 25.0  # a log strength or side so large is on its way to infinity: exp(25) to one
 _TINY = 1e-100  # its square is still a number
 
@@ -95,13 +96,14 @@ def fit(counts: Counts, names: Sequence[str], *, model: ModelName = "bradley_ter
     for _ in range(STEPS):
         gradient, information = _scoring(counts, design, free, model)
         step = _solve(information, gradient)
+        step = step * min(1.0, LONGEST / np.abs(step).max()) if step.any() else step
         for _halving in range(40):
             trial = _loglik(counts, _parts(counts, design, free + step, model)[0])
             if trial >= loglik - 1e-9 * abs(loglik):
                 break
             step = step / 2
         free, loglik = free + step, trial
-        if np.abs(free[: design.shape[1]]).max() > RUNAWAY:
+        if np.abs(free).max() > RUNAWAY:
             raise Unfittable("the strengths run off to infinity: too few choices between some of the methods")
         if np.abs(step).max() < SETTLED:
             return _finish(counts, design, free, model, loglik, side=side)

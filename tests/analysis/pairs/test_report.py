@@ -140,7 +140,8 @@ def test_names_are_text_on_the_page_and_in_latex_whatever_they_hold(tmp_path):
     evil = study().replace({"a": "<script>alert(1)</script>", "b": r"50%_&\frac{$x$}#"})
     write_pairs_report(evil, out=tmp_path)
     assert "<script" not in (tmp_path / "report.html").read_text()
-    assert r"50\%\_\&\textbackslash" in (tmp_path / "tables" / "strengths.tex").read_text()
+    latex = (tmp_path / "tables" / "strengths.tex").read_text().replace(r"\allowbreak{}", "")
+    assert r"50\%\_\&\textbackslash{}frac\{\$x\$\}\#" in latex
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
@@ -160,7 +161,7 @@ def test_the_latex_compiles_and_is_no_wider_than_the_text(tmp_path):
 
 def test_many_methods_are_written_and_the_page_stays_small(tmp_path):
     strength = {f"method {index:03d}": 0.02 * index for index in range(60)}
-    table = simulate_pairs(strength, Design(raters=30, sources=20, pairs=600, tie=0.2), rng=np.random.default_rng(0))
+    table = simulate_pairs(strength, Design(raters=25, sources=2, pairs=600, tie=0.2), rng=np.random.default_rng(0))
     write_pairs_report(table, out=tmp_path)
     assert len(pd.read_csv(tmp_path / "tables" / "differences.csv")) == 60 * 59 / 2
     assert (tmp_path / "report.html").stat().st_size < 2_000_000
