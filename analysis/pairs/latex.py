@@ -116,7 +116,7 @@ def _table(head: str, columns: str, rows: list[str], caption: str) -> str:
     longest = max(len(_PLAIN.sub("", row)) for row in rows)
     if longest + 2.4 * len(columns) > LINE:  # the space between two columns is that of 2.4 characters
         names = columns.count("l")
-        width = 0.42 / names
+        width = (0.38, 0.25)[names - 1]
         columns = columns.replace("l", rf"p{{{width:.2f}\linewidth}}")
         rows = [_breakable(row, names) for row in rows]
     body = [rf"{row} \\" for row in rows]
