@@ -14,6 +14,7 @@ import pandas as pd
 from analysis import paper, plots, tables
 from analysis.report import Results, analyse, summary
 from analysis.significance import GENERALISES
+from analysis.spreadsheet import defused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,10 +50,10 @@ def write_report(
     for folder in ("tables", "figures"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for name, table in sorted(csv_tables(results).items()):
-        table.to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+        defused(table).to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
     layouts = paper_tables(results)
     for name, (wide, latex) in layouts.items():
-        wide.to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+        defused(wide).to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
         (out / "tables" / f"{name}.tex").write_text(latex, encoding="utf-8")
     images = {}
     for name, figure in figures(results).items():

@@ -10,6 +10,7 @@ from django.db.models.expressions import Combinable
 
 from analysis.objective import objective_of
 from analysis.schema import RATINGS_COLUMNS, scale_columns, validate_ratings
+from analysis.spreadsheet import defused
 from studies.models import Rating, Study
 from studies.protocol.slots import Role, slots
 
@@ -62,7 +63,7 @@ def objective_frame(study: Study) -> pd.DataFrame:
 
 
 def serialise(frame: pd.DataFrame, *, kind: Kind) -> bytes:
-    """The table as a CSV file (UTF-8, times in ISO 8601 UTC) or a Parquet file."""
+    """The table as a CSV file (UTF-8, times in ISO 8601 UTC, nothing a spreadsheet would run) or a Parquet file."""
     if kind == "parquet":
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
@@ -70,4 +71,4 @@ def serialise(frame: pd.DataFrame, *, kind: Kind) -> bytes:
     table = frame.copy()
     if "rated_at" in table:
         table["rated_at"] = [time.astimezone(UTC).isoformat(timespec="milliseconds") for time in table["rated_at"]]
-    return table.to_csv(index=False, lineterminator="\n").encode()
+    return defused(table).to_csv(index=False, lineterminator="\n").encode()

@@ -175,3 +175,9 @@ def test_progress_tells_who_stopped_where(study):
     ]
     listed = studies_with_counts(Study.objects.all()).get()
     assert (listed.raters_invited, listed.raters_finished, listed.ratings_given) == (4, 1, 9)
+
+
+def test_names_that_a_spreadsheet_would_run_are_defused_in_the_csv_file_alone(tmp_path):
+    frame = pd.DataFrame({"rater": ["=cmd|' /C calc'!A0", "-1"], "score": [-2, 3]})
+    assert serialise(frame, kind="csv").decode().splitlines()[1:] == ["'=cmd|' /C calc'!A0,-2", "-1,3"]
+    assert pd.read_parquet(io.BytesIO(serialise(frame, kind="parquet")))["rater"].to_list() == frame["rater"].to_list()
