@@ -17,8 +17,8 @@ by how good it looks to you. There are no right or wrong answers.
 
 Before it starts you will see examples of the two ends of the scale.
 
-Sit comfortably, about an arm's length from the screen, and keep that distance. Rate with the buttons or \
-with the keys {keys}. A rating stands once it is given: there is no way back to an image. You can stop at \
+Sit comfortably, about an arm's length from the screen, and keep that distance. \
+{how} A rating stands once it is given: there is no way back to an image. You can stop at \
 any time and go on later with the same link.
 """
 
@@ -35,9 +35,16 @@ def default_instructions() -> str:
 
 def instructions_for(scale: Scale) -> str:
     """The default instructions with the ends of this scale."""
-    ends = [f"{scale.score_text(end)} ({scale.label(end).lower()})" for end in (scale.low, scale.high)]
-    keys = f"{scale.score_text(scale.low)} to {scale.score_text(scale.high)}"
-    return DEFAULT_INSTRUCTIONS.format(low=ends[0], high=ends[1], keys=keys)
+    words = [word.lower() for _, word in scale.labels]
+    low, high = (scale.score_text(end) for end in (scale.low, scale.high))
+    if scale.is_categorical:
+        keys = f"{low} to {high}" if scale.high < 10 else f"{low} to 9, and x for 10"
+        how = f"Rate with the buttons or with the keys {keys}."
+    else:
+        how = "Click on the line and then on the button, or use the digit keys, the arrow keys and Enter."
+    return DEFAULT_INSTRUCTIONS.format(
+        low=f"{low} ({words[0]})" if words else low, high=f"{high} ({words[-1]})" if words else high, how=how
+    )
 
 
 class Study(models.Model):

@@ -14,9 +14,10 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from analysis.scale import Scale
 from studies.access import Refusal, invited_rater
 from studies.models import Rater
-from studies.protocol.answers import options
+from studies.protocol import answers
 from studies.rating import sessions
 from studies.rating.forms import RatingForm
 from studies.rating.recording import InvalidRating, image_file, record_rating
@@ -96,7 +97,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
     resumed = sessions.session_of(rater) is not None
     context = {
         "study": rater.study,
-        "options": options(rater.study.scale),
+        **scale_context(rater.study.scale),
         "resumed": resumed,
         "data": page_data(rater, stage),
     }
@@ -215,6 +216,16 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
 
 def standing_data(standing: sessions.Standing) -> dict[str, Any]:
     return {"rated": standing.rated, "total": standing.total, "upcoming": trials_data(standing.upcoming)}
+
+
+def scale_context(scale: Scale) -> dict[str, Any]:
+    """The scale as the templates put it before a rater."""
+    return {
+        "options": answers.options(scale),
+        "words": answers.words(scale),
+        "examples": answers.examples(scale),
+        "marks": answers.marks(scale),
+    }
 
 
 def trials_data(trials: Iterable[ShownTrial]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from studies.models import Benchmark, Method, SourceImage, Study, StudyMethod
+from studies.models.study import instructions_for
 from studies.protocol.slots import Role, slots
 from studies.research.refusals import require_draft
 
@@ -31,7 +32,10 @@ def create_study(
 
     Without a seed a random one is drawn and stored. Raises ValidationError on a bad field, TypeError on an unknown one.
     """
-    study = Study(name=name, title=title, seed=new_seed() if seed is None else seed, **(protocol or {}))
+    fields = dict(protocol or {})
+    if "scale" in fields:
+        fields.setdefault("instructions", instructions_for(fields["scale"]))
+    study = Study(name=name, title=title, seed=new_seed() if seed is None else seed, **fields)
     save_draft(study=study, cells=cells, calibration=calibration)
     return study
 

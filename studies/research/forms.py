@@ -5,8 +5,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from analysis.scale import ScaleError
 from studies.content.methods import offered_methods
 from studies.models import Benchmark, Method, SourceImage, Study
+from studies.models.study import instructions_for
+from studies.protocol import answers
 from studies.research import drafts
 
 
@@ -16,6 +19,18 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
     `cells` holds values "<benchmark pk>:<method pk>"; the template lays them out as a table.
     """
 
+    scale_kind = forms.ChoiceField(
+        label="Scale",
+        required=False,
+        choices=[(name, choice.title) for name, choice in answers.CHOICES.items()],
+        initial="five",
+    )
+    scale_labels = forms.CharField(
+        label="Labels of the scale",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="One in each line, the lowest first. Empty: Bad, Poor, Fair, Good, Excellent.",
+    )
     cells = forms.MultipleChoiceField(
         error_messages={"required": "Choose at least one method for at least one benchmark."},
         widget=forms.CheckboxSelectMultiple,
@@ -24,7 +39,7 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
         Benchmark.objects.all(),
         required=False,
         empty_label="no calibration",
-        help_text="Its images are shown before the rating starts: nearest as 1, the original as 5.",
+        help_text="Shown before the rating starts: nearest as the low end of the scale, the original as the high end.",
     )
     calibration_images = forms.IntegerField(
         required=False, min_value=1, help_text="How many of them, the first by name; empty: all."
@@ -52,6 +67,8 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
             self._fill_from(self.instance)
 
     def _fill_from(self, study: Study) -> None:
+        self.initial["scale_kind"], labels = answers.choice_of(study.scale)
+        self.initial["scale_labels"] = "\n".join(labels)
         self.initial["cells"] = [f"{cell.benchmark_id}:{cell.method_id}" for cell in study.cells.all()]
         calibration = list(study.calibration.select_related("benchmark"))
         if calibration:
@@ -66,7 +83,7 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
     def protocol(self) -> "list[forms.BoundField]":
         """The protocol's fields, for the template; then the seed."""
         names = [field.name for field in Study.protocol_fields() if field.name in self.fields]
-        return [self[name] for name in [*names, "seed"]]
+        return [self[name] for name in ["scale_kind", "scale_labels", *names, "seed"]]
 
     def design(self) -> tuple[dict[Benchmark, list[Method]], list[SourceImage]]:
         """The cells and calibration images that were chosen."""
@@ -84,7 +101,22 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean()
         if cleaned is not None and cleaned.get("seed") is None and "seed" not in self.errors:
             cleaned["seed"] = self.instance.seed if self.instance.pk else drafts.new_seed()
+        if cleaned is not None and cleaned.get("scale_kind"):
+            self._set_scale(cleaned)
         return cleaned
+
+    def _set_scale(self, cleaned: dict[str, Any]) -> None:
+        """Instructions that nobody has rewritten follow the scale."""
+        labels = [line.strip() for line in cleaned.get("scale_labels", "").splitlines() if line.strip()]
+        try:
+            scale = answers.CHOICES[cleaned["scale_kind"]].make(labels)
+        except ScaleError as error:
+            self.add_error("scale_labels", str(error))
+            return
+        written = cleaned.get("instructions", "").replace("\r\n", "\n").strip()
+        if written == instructions_for(self.instance.scale).strip():
+            cleaned["instructions"] = instructions_for(scale)
+        self.instance.scale = scale
 
 
 class NameForm(forms.Form):

@@ -24,13 +24,13 @@ ALL_COLUMNS = (*COLUMNS, *SCALE_COLUMNS)
 SCORES = {"nearest": 1, "bicubic": 2, "hr": 5}
 
 
-def rate_all(study, label, *, limit=None, shift=0, **values):
+def rate_all(study, label, *, limit=None, shift=0, scores=SCORES, **values):
     rater = make_rater(study, label, **values)
     sessions.agree(rater=rater, now=NOW)
     session = sessions.finish_calibration(rater=invited_rater(token=rater.token))
     trials = session.trials.filter(phase="rated").select_related("stimulus__method")[:limit]
     for trial in trials:
-        score = max(1, SCORES[trial.stimulus.method.name] - shift)
+        score = max(1, scores[trial.stimulus.method.name] - shift)
         record_rating(rater_token=rater.token, token=trial.token, score=score, display=DISPLAY, now=NOW)
     return rater
 

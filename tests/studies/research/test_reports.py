@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from studies.jobs.dispatch import MOST_ATTEMPTS, reconcile
 from studies.models import Report
+from studies.protocol import answers
 from studies.rating.withdrawal import withdraw
 from studies.research import reporting
 from studies.research.reporting import make
@@ -51,6 +52,21 @@ def test_a_report_is_a_zip_with_the_page_tables_figures_and_summary(study, staff
     # hr: 5, 4, 5 on both images.
     assert mos["hr"] == pytest.approx(14 / 3)
     assert "report of 18 ratings" in staff.get(reverse("results", kwargs=NAME)).content.decode()
+
+
+def test_results_and_report_follow_the_scale_of_the_study(staff):
+    study = launch(make_study(scale=answers.continuous()))
+    for number, rater in enumerate(("anna", "berta", "clara")):
+        rate_all(study, rater, scores={"nearest": 12.5 + number, "bicubic": 40.25 + number, "hr": 100})
+    page = staff.get(reverse("results", kwargs=NAME)).content.decode()
+    assert "41.25" in page
+    report = Report.objects.create(study=study)
+    make(report.pk)
+    report.refresh_from_db()
+    with report.file.open() as file:
+        summary = json.loads(zipfile.ZipFile(file).read("study-report/summary.json"))
+    mos = {row["method"]: row["mos"] for row in summary["mos"]}
+    assert mos == pytest.approx({"nearest": 13.5, "bicubic": 41.25, "hr": 100})
 
 
 def test_the_same_ratings_give_the_same_bytes(study):

@@ -8,7 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from analysis.scale import ACR
 from studies.models import Rater, Stimulus, Study
+from studies.models.study import instructions_for
+from studies.protocol import answers
 from tests.studies.factories import launch, make_benchmark, make_methods, make_rater, make_study
 from tests.studies.research.test_export import rate_all
 
@@ -110,6 +113,41 @@ def test_staff_create_a_study_on_the_page(staff):
     assert str(study.seed) in page
 
 
+@pytest.mark.parametrize(
+    ("kind", "labels", "expected"),
+    [
+        ("five", "", ACR),
+        ("eleven", "", answers.eleven()),
+        ("continuous", "awful\r\nso so\r\nlovely", answers.continuous(["awful", "so so", "lovely"])),
+        ("own", "no\n\nyes\n", answers.own(["no", "yes"])),
+    ],
+)
+def test_staff_choose_the_scale_and_instructions_that_nobody_rewrote_follow_it(staff, kind, labels, expected):
+    cell = f"{make_benchmark().pk}:{make_methods()['hr'].pk}"
+    form = {
+        "name": "x", "title": "x", "order": "apart", "repeats": 0, "pause_minutes": 20, "reminder_minutes": 60,
+        "cells": [cell], "scale_kind": kind, "scale_labels": labels,
+        "instructions": instructions_for(ACR).replace("\n", "\r\n"),
+    }  # fmt: skip
+    post(staff, "study-new", form)
+    study = Study.objects.get()
+    assert study.scale == expected
+    assert study.instructions == instructions_for(expected)
+    page = text(staff.get(reverse("study-edit", kwargs={"name": "x"})))
+    assert f'<option value="{kind}" selected>' in page
+
+
+def test_labels_that_do_not_fit_the_scale_are_said_beside_their_field(staff):
+    cell = f"{make_benchmark().pk}:{make_methods()['hr'].pk}"
+    form = {
+        "name": "x", "title": "x", "order": "apart", "repeats": 0, "pause_minutes": 20, "reminder_minutes": 60,
+        "cells": [cell], "scale_kind": "five", "scale_labels": "one\ntwo", "instructions": "Rate.",
+    }  # fmt: skip
+    page = text(post(staff, "study-new", form))
+    assert "5 categories take 5 labels" in page
+    assert not Study.objects.exists()
+
+
 def test_a_study_without_any_method_is_sent_back_with_the_reason(staff):
     make_benchmark()
     page = text(post(staff, "study-new", {"name": "x", "title": "x", "order": "apart"}))
@@ -209,7 +247,7 @@ def test_results_show_mos_with_intervals_beside_psnr_and_ssim(study, staff):
     rows = re.findall(r"<tr>(.*?)</tr>", text(staff.get(reverse("results", kwargs=NAME))), re.DOTALL)
     cells = [re.findall(r"<td.*?>(?:<strong>)?([^<]*)", row) for row in rows]
     # Scores 5, 4, 4 on both images: 4.33 with a half width of t(0.975, 2) 0.57735 / sqrt(3) = 1.43, cut at 5.
-    assert ["tiny", "hr", "6", "4.33", "2.90 – 5.00", "30.00", "0.9000"] in cells
+    assert ["tiny", "HR", "6", "4.33", "2.90 – 5.00", "30.00", "0.9000"] in cells
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -26,7 +26,7 @@ function show() {
   element("place").textContent = `Example ${index + 1} of ${trials.length}`;
   element("bar").value = index / trials.length;
   for (const item of element("scores").children) item.classList.toggle("shown", item === label);
-  element("status").textContent = `This is ${label.dataset.score} - ${label.dataset.label}`;
+  element("status").textContent = `This is ${[label.dataset.score, label.dataset.label].filter(Boolean).join(" - ")}`;
   element("back").disabled = index === 0;
   element("next").textContent = index === trials.length - 1 ? "Start rating" : "Next example";
   if (bitmap && !overlay.covered) {

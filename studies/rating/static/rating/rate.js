@@ -1,8 +1,8 @@
 // The rating page: shows the image that is due, takes its score, goes on to the next.
 
+import { answer } from "./answer.js";
 import { displayFacts, displayProblem, watchDisplay } from "./display.js";
 import { Images } from "./images.js";
-import { onScore } from "./keys.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import { Backoff, afterPaint, count, element, pageData, reloadWhenShownAgain } from "./page.js";
@@ -34,12 +34,15 @@ const outbox = new Outbox({
   on: { saved, conflict, disorder: resync, refused: refuse, unsaved, elsewhere },
 });
 
+const given = answer(document.querySelector(".controls"), rate);
+
 // Trials that the server expects and that have no answer here.
 const open = () => standing.upcoming.filter((one) => !outbox.has(one.position));
 
 function next() {
   trial = open()[0] ?? null;
   watch = null;
+  given.reset();
   hide();
   if (!trial) return standStill();
   element("place").textContent = `Image ${standing.rated + outbox.size + 1} of ${standing.total}`;
@@ -219,7 +222,6 @@ function unsaved(number) {
   element("status").textContent = unsavedText || "All ratings are saved";
 }
 
-onScore(document.querySelectorAll("button[data-score]"), rate);
 element("pause").addEventListener("click", () => pause("The image comes back when you go on."));
 document.addEventListener("visibilitychange", turnedVisible);
 watchDisplay(checkDisplay);
