@@ -1,20 +1,28 @@
 """Benchmarks as folders: finding HR and LR pictures, and scoring a method on them."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from srcore.errors import SrcoreError
 from srcore.images import ImageError, Pixels, read_image
-from srcore.methods import run
-from srcore.methods.folder import PICTURE_SUFFIXES, Wanted, match_folder, read_result
-from srcore.metrics import Measurement, Recipe, measure
-from srcore.registry import MethodUnavailable, get_method, why_unavailable
+from srcore.matching import match_names, picture_files
+from srcore.methods.folder import FolderMatch, Wanted, read_result
+from srcore.methods.method import MethodUnavailable
+from srcore.methods.running import run
+from srcore.metrics import Measurement, Metric, MetricRecipe, Settings, recipe_metrics
+from srcore.metrics.metric import MetricUnavailable
+from srcore.registry import get_method
 from srcore.resize import crop_to_multiple, downscale
+from srcore.scale import SCALE
 
-_HR, _LR = re.compile(r"(.+?)(_SRF_\d+)?_HR", re.IGNORECASE), re.compile(r"(.+?)(_SRF_\d+)?_LR", re.IGNORECASE)
+_NAMED = re.compile(r"(?P<name>.+?)(_SRF_(?P<scale>\d+))?_(?P<role>HR|LR)", re.IGNORECASE)
+_HR_FOLDERS = ("HR", "GT", "original", "GTmod12")
+_LR_FOLDERS = ("LR_bicubic/X{}", "LR_bicubic/x{}", "LRbicx{}", "LR/X{}", "LR/x{}", "LR_bicubic_X{}", "X{}", "x{}")
 
 
 class Source(NamedTuple):
@@ -26,137 +34,214 @@ class Source(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A method's score on one picture, with the seconds that making it took; `vgg54` if it was asked for."""
+    """A method's scores on one picture by the metrics' names, and the seconds that making it took."""
 
     name: str
-    psnr: float
-    ssim: float
-    seconds: float
-    vgg54: float | None = None
+    values: Mapping[str, float]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A method's scores on a benchmark."""
+    """A method's scores on a benchmark; `problems` are the pictures without scores, and why."""
 
     method: str
-    recipe: Recipe
-    scores: list[Score]
+    recipe: MetricRecipe
+    metrics: tuple[Metric, ...]
+    scores: list[Score] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    pattern: str = ""  # how the result files were named
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The mean of the pictures' scores by each metric; PSNR is inf as soon as one is."""
+        return {m.name: fmean(score.values[m.name] for score in self.scores) for m in self.metrics}
 
     @property
     def mean(self) -> Measurement:
-        """The mean of the pictures' scores; PSNR is inf as soon as one is."""
-        return Measurement(fmean(s.psnr for s in self.scores), fmean(s.ssim for s in self.scores))
-
-    @property
-    def vgg54(self) -> float | None:
-        """The mean distance in VGG-19's phi_5,4 (srcore.perceptual), if it was measured."""
-        distances = [score.vgg54 for score in self.scores if score.vgg54 is not None]
-        return fmean(distances) if distances else None
+        """The means of PSNR and SSIM by the recipe."""
+        means = self.means
+        return Measurement(*(means[metric.name] for metric in recipe_metrics(self.recipe)))
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, which has no infinity: the PSNR of equal pictures is None."""
-        mean = self.mean
-        per_image = [s._asdict() | {"psnr": _finite(s.psnr)} for s in self.scores]
-        if self.vgg54 is None:
-            for row in per_image:
-                del row["vgg54"]
-        distance = {} if self.vgg54 is None else {"vgg54": self.vgg54}
+        """For JSON, which has no infinity: the PSNR of equal pictures is None. The recipe's two are psnr and ssim."""
         return {
             "method": self.method,
             "recipe": self.recipe,
             "images": len(self.scores),
-            "psnr": _finite(mean.psnr),
-            "ssim": mean.ssim,
-            **distance,
-            "per_image": per_image,
+            **(self._plain(self.means) if self.scores else {}),
+            "per_image": [{"name": s.name, **self._plain(s.values), "seconds": s.seconds} for s in self.scores],
+            "problems": self.problems,
         }
 
+    def rows(self, benchmark: str) -> Iterator[dict[str, Any]]:
+        """The scores in the long form that analysis reads, a row for each picture and metric."""
+        for score, metric in product(self.scores, self.metrics):
+            yield {
+                "benchmark": benchmark,
+                "source": score.name,
+                "method": self.method,
+                "metric": metric.name,
+                "value": score.values[metric.name],
+                "better": metric.better,
+                "unit": metric.unit,
+                "decimals": metric.decimals,
+            }
 
-def find_sources(folder: Path) -> list[Source]:
+    def _plain(self, values: Mapping[str, float]) -> dict[str, float | None]:
+        short = {metric.name: name for metric, name in zip(recipe_metrics(self.recipe), ("psnr", "ssim"), strict=True)}
+        return {short.get(name, name): value if value != float("inf") else None for name, value in values.items()}
+
+
+def find_sources(folder: Path | str, *, scale: int = SCALE, lr: Path | str | None = None) -> list[Source]:
     """The pictures of a benchmark folder, by name.
 
-    Where files named NAME_HR.* (or NAME_SRF_4_HR.*) are found, they are the benchmark, with NAME_LR.* if it is
-    there, and other files are passed over; else every picture file is an HR picture of its own name.
-    Raises ImageError for no folder, an empty one, two files of one name, and an LR without its HR.
+    Where files named NAME_HR.* (or NAME_SRF_4_HR.*) are found, they are the benchmark, with NAME_LR.* if it is there,
+    and other files are passed over; else every picture file is an HR picture of its own name. A folder without
+    pictures may have them in HR or GT, and LR in LR_bicubic/X4, LRbicx4 or their like; `lr` names another folder, whose
+    files are matched as srcore.matching says (babyx4.png). Raises ImageError for no folder, an empty one, two files of
+    one name, an LR without its HR, and an HR without its LR in a folder of them.
     """
-    if not folder.is_dir():
-        raise ImageError(f"{folder} is not a folder")
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
-    lr = _named(files, _LR)
-    hr = _named(files, _HR)
-    if orphans := sorted(lr.keys() - hr.keys()):
-        raise ImageError(f"{lr[orphans[0]]}: there is no HR file for this LR file; add it or remove this one")
+    folder, lr_folder = Path(folder), Path(lr) if lr else _lr_folder(Path(folder), scale)
+    files = picture_files(folder) or _in_subfolder(folder)
+    hr, own_lr = (_named(files, role, scale) for role in ("hr", "lr"))
+    if orphans := sorted(own_lr.keys() - hr.keys()):
+        raise ImageError(f"{own_lr[orphans[0]]}: there is no HR file for this LR file; add it or remove this one")
     hr = hr or _unique((file.stem, file) for file in files)
     if not hr:
-        raise ImageError(f"{folder} holds no picture; expected *_HR.png or photographs")
-    return [Source(name, file, lr.get(name)) for name, file in sorted(hr.items())]
+        raise ImageError(f"{folder} holds no picture; expected *_HR.png or photographs, or a folder HR with them")
+    if lr_folder:
+        own_lr = _matched_lr(sorted(hr), lr_folder, scale)
+    return [Source(name, file, own_lr.get(name)) for name, file in sorted(hr.items())]
 
 
-def load_source(source: Source) -> tuple[Pixels, Pixels]:
-    """HR cut to multiples of 4, and LR, read or made. Raises ImageError if a file cannot be read or they do not fit."""
-    hr = crop_to_multiple(_read_hr(source.hr))
+def load_source(source: Source, *, scale: int = SCALE) -> tuple[Pixels, Pixels]:
+    """HR cut to multiples of `scale`, and LR, read or made.
+
+    Raises ImageError if a file cannot be read or they do not fit.
+    """
+    hr = crop_to_multiple(_read_hr(source.hr, scale), scale)
     if source.lr is None:
-        return hr, downscale(hr)
+        return hr, downscale(hr, scale)
     lr = read_image(source.lr)
-    if (lr.shape[0] * 4, lr.shape[1] * 4) != hr.shape[:2] or lr.ndim != hr.ndim:
+    if (lr.shape[0] * scale, lr.shape[1] * scale) != hr.shape[:2] or lr.ndim != hr.ndim:
         raise ImageError(
-            f"{source.lr}: {_form(lr)} does not fit {source.hr.name}, {_form(hr)} after the crop to multiples of 4; "
-            "LR must have a quarter of its width and height and the same colours"
+            f"{source.lr}: {_form(lr)} does not fit {source.hr.name}, {_form(hr)} after the crop to multiples of "
+            f"{scale}; LR must have its width and height divided by {scale} and the same colours"
         )
     return hr, lr
 
 
 def evaluate(
-    folder: Path,
+    folder: Path | str,
     method: str,
     *,
-    recipe: Recipe = "paper",
-    results: Path | None = None,
+    recipe: MetricRecipe = "paper",
+    metrics: Sequence[Metric] = (),
+    settings: Settings | None = None,
+    scale: int = SCALE,
+    lr: Path | str | None = None,
+    results: Path | str | None = None,
+    suffix: str = "",
+    mapping: Mapping[str, str] | None = None,
     device: str = "auto",
-    distance: Callable[[Pixels, Pixels], float] | None = None,
+    keep_going: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score a method on a benchmark folder; or, with `results`, a folder of somebody's result images called `method`.
 
-    `distance` of HR and result is the score vgg54 (perceptual.FeatureDistance). `progress` is called with the pictures
-    done and their number. Raises ImageError, UnknownMethod, MethodUnavailable.
+    PSNR and SSIM by the recipe, and `metrics` beside them. `lr` is as in `find_sources`, `suffix` and `mapping` as in
+    `match_folder`; `settings` by default cut `scale` pixels off each side. `progress` is called with the pictures done
+    and their number. With `keep_going` a picture that fails is named in the result's `problems`, and the others are
+    scored. Raises ImageError, UnknownMethod, MethodUnavailable, MetricUnavailable.
     """
-    sources = find_sources(folder)
-    is_reference = results is None and get_method(method).kind == "reference"
-    if results is None and (reason := why_unavailable(method)):
-        raise MethodUnavailable(reason)
-    scores = []
+    settings = settings or Settings(crop=scale, device=device)
+    chosen = tuple(dict.fromkeys((*recipe_metrics(recipe), *metrics)))
+    if results is None and get_method(method).kind != "reference" and (why := get_method(method).why_unavailable()):
+        raise MethodUnavailable(why)
+    if results is not None and Path(results).resolve() == Path(folder).resolve() and not suffix and not mapping:
+        raise ImageError(f"{results} is the benchmark itself; name the folder of results, or a suffix")
+    sources = find_sources(folder, scale=scale, lr=lr)
+    comparisons = {metric.name: _prepared(metric, settings) for metric in chosen}
+    match = _match(results, sources, suffix=suffix, mapping=mapping, scale=scale) if results is not None else None
+    found = Evaluation(method, recipe, chosen, pattern=match.pattern if match else "")
     for done, source in enumerate(sources):
         if progress:
             progress(done, len(sources))
-        hr, lr = load_source(source)
-        seconds = 0.0
-        if is_reference:
-            sr = hr
-        elif results:
-            sr = _result_of(results, source.name, hr)
-        else:
-            sr, seconds, _ = run(lr, method, device=device)
-        further = distance(hr, sr) if distance else None
-        scores.append(Score(source.name, *measure(hr, sr, recipe=recipe), seconds, further))
-    return Evaluation(method, recipe, scores)
+        try:
+            hr, lr_pixels = load_source(source, scale=scale)
+            sr, seconds = _result(method, hr, lr_pixels, source.name, match, scale=scale, device=device)
+            values = {name: compare(hr, sr) for name, compare in comparisons.items()}
+            found.scores.append(Score(source.name, values, seconds))
+        except (SrcoreError, MemoryError) as error:
+            if not keep_going:
+                raise
+            found.problems.append(str(error) if source.name in str(error) else f"{source.name}: {error}")
+    if progress:
+        progress(len(sources), len(sources))
+    return found
 
 
-def _result_of(results: Path, name: str, hr: Pixels) -> Pixels:
-    wanted = Wanted(name, hr.shape[1], hr.shape[0])
-    match = match_folder(results, [wanted])
-    if match.problems:
-        raise ImageError(match.problems[0])
-    return read_result(match.files[name], wanted)
+def _prepared(metric: Metric, settings: Settings) -> Callable[[Pixels, Pixels], float]:
+    if reason := metric.needs(settings):
+        raise MetricUnavailable(f"{metric.name}: {reason}")
+    return metric.prepare(settings)
 
 
-def _named(files: list[Path], pattern: re.Pattern[str]) -> dict[str, Path]:
-    matches = ((pattern.fullmatch(file.stem), file) for file in files)
-    return _unique((match[1], file) for match, file in matches if match)
+def _match(
+    results: Path | str, sources: Sequence[Source], *, suffix: str, mapping: Mapping[str, str] | None, scale: int
+) -> FolderMatch:
+    """The result files by name alone: sizes are looked at one by one, so that a bad file costs itself only."""
+    found = match_names(
+        [source.name for source in sources], picture_files(Path(results)), suffix=suffix, mapping=mapping, scale=scale
+    )
+    problems = [f"{name}: {problem} (in {results})" for name, problem in found.problems.items()]
+    return FolderMatch(found.files, problems, found.pattern, found.left_over)
 
 
-def _unique(named: Any) -> dict[str, Path]:
+def _result(
+    method: str, hr: Pixels, lr: Pixels, name: str, match: FolderMatch | None, *, scale: int, device: str
+) -> tuple[Pixels, float]:
+    if match is not None:
+        if name not in match.files:
+            raise ImageError(next(problem for problem in match.problems if problem.startswith(f"{name}:")))
+        return read_result(match.files[name], Wanted(name, hr.shape[1], hr.shape[0])), 0.0
+    if get_method(method).kind == "reference":
+        return hr, 0.0
+    sr, seconds, _ = run(lr, method, scale=scale, device=device)
+    return sr, seconds
+
+
+def _in_subfolder(folder: Path) -> list[Path]:
+    for name in _HR_FOLDERS:
+        if (folder / name).is_dir():
+            return picture_files(folder / name)
+    return []
+
+
+def _lr_folder(folder: Path, scale: int) -> Path | None:
+    """A usual place of LR pictures within the folder."""
+    places = [folder / place.format(scale) for place in _LR_FOLDERS]
+    return next((place for place in places if place.is_dir() and picture_files(place)), None)
+
+
+def _matched_lr(names: Sequence[str], folder: Path, scale: int) -> dict[str, Path]:
+    found = match_names(names, picture_files(folder), scale=scale, skip_own=False)
+    if found.problems:
+        lines = "; ".join(f"{name}: {problem}" for name, problem in found.problems.items())
+        raise ImageError(f"not every HR picture has its LR picture in {folder}: {lines}")
+    return found.files
+
+
+def _named(files: Iterable[Path], role: str, scale: int) -> dict[str, Path]:
+    matches = [(match, file) for file in files if (match := _NAMED.fullmatch(file.stem))]
+    found = [(match, file) for match, file in matches if match["role"].lower() == role]
+    other = {match["name"] for match, _ in found if match["scale"] in (None, str(scale))}
+    kept = [(m, f) for m, f in found if m["name"] not in other or m["scale"] in (None, str(scale))]
+    return _unique((match["name"], file) for match, file in kept)
+
+
+def _unique(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name, file in named:
         if name in found:
@@ -165,16 +250,12 @@ def _unique(named: Any) -> dict[str, Path]:
     return found
 
 
-def _read_hr(path: Path) -> Pixels:
+def _read_hr(path: Path, scale: int) -> Pixels:
     pixels = read_image(path)
-    if min(pixels.shape[:2]) < 4:
-        raise ImageError(f"{path}: {_form(pixels)} is too small; 4 x 4 pixels are the least")
+    if min(pixels.shape[:2]) < scale:
+        raise ImageError(f"{path}: {_form(pixels)} is too small; {scale} x {scale} pixels are the least")
     return pixels
 
 
 def _form(pixels: Pixels) -> str:
     return f"{pixels.shape[1]} x {pixels.shape[0]} {'grey' if pixels.ndim == 2 else 'RGB'}"
-
-
-def _finite(value: float) -> float | None:
-    return value if value != float("inf") else None

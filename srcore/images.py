@@ -5,7 +5,6 @@ of these two when it is read (see `read_image`).
 """
 
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from srcore.errors import SrcoreError
+from srcore.files import whole_file
 
 MAX_PIXELS = 89_478_485
 """The most pixels a picture may have, 89 megapixels: above it Pillow itself suspects a decompression bomb."""
@@ -24,6 +25,7 @@ Pixels = npt.NDArray[np.uint8]
 
 _SIXTEEN_BIT_RGB = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGB;16N": "RGB;16B"}
 _SIXTEEN_BIT_RGB |= {key.replace("RGB", "RGBA"): val.replace("RGB", "RGBA") for key, val in _SIXTEEN_BIT_RGB.items()}
+_SIGNATURE = ("Software", "srcore")  # a text chunk of the PNGs that are written for users, never of raters' images
 _STORED_BLOCK = 65_535  # the most bytes that one stored deflate block holds (RFC 1951, 3.2.4)
 _LARGEST_CHUNK = 2**31 - 1  # a PNG chunk's length field
 _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # EXIF orientation -> what turns the picture upright
@@ -95,17 +97,25 @@ def write_image(path: Path, pixels: Pixels) -> None:
     if path.suffix.lower() != ".png":
         raise ImageError(f"{path}: pictures are written as PNG only; name it {path.stem}.png")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}.", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                Image.fromarray(pixels).save(file, format="PNG")
-                temporary.chmod(0o644)  # a temporary file is readable by its owner alone
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        with whole_file(path) as file:
+            Image.fromarray(pixels).save(file, format="PNG", pnginfo=_signature())
     except OSError as error:
         raise ImageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def was_written_here(path: Path) -> bool:
+    """Whether `write_image` wrote this file: its PNG says so. False for what cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.info.get(_SIGNATURE[0]) == _SIGNATURE[1]
+    except Exception:  # decoders raise nearly every type on broken data
+        return False
+
+
+def _signature() -> PngInfo:
+    info = PngInfo()
+    info.add_text(*_SIGNATURE)
+    return info
 
 
 def as_rgb(pixels: Pixels) -> Pixels:

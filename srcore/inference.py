@@ -5,7 +5,7 @@ Importing this module loads torch.
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from srcore.color_torch import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from srcore.errors import SrcoreError
+from srcore.methods.method import OnProgress
 from srcore.networks.generator import Generator
 from srcore.networks.srresnet import SRResNet
 from srcore.networks.srresnet_inference import SRResNetForInference
 from srcore.resize_torch import imresize
-from srcore.tiles import SMALLEST_TILE, Tile, tiles
+from srcore.tiles import SMALLEST_TILE, Tile, fixed_tiles, tiles
 
 _CPU_BUDGET = 1 << 30  # bytes of activations at once
 _CPU_BATCH = 1 << 14  # LR pixels: more at a time leave the cache and are no faster
@@ -43,7 +44,7 @@ def choose_device(name: str = "auto") -> torch.device:
 class Engine:
     """A trained generator behind the one contract of all upscalers.
 
-    RGB float32 (N, 3, H, W) in [0, 1] in, the same 4 times larger out, clamped. Luma networks get MATLAB's BT.601
+    RGB float32 (N, 3, H, W) in [0, 1] in, the same `scale` times larger out, clamped. Luma networks get MATLAB's BT.601
     luma; chroma is bicubic. On a GPU it computes in float16, and again in float32 should a number overflow; on a CPU
     in float32. One call at a time; others wait.
     """
@@ -60,6 +61,7 @@ class Engine:
             if isinstance(module, nn.Conv2d):
                 module.register_forward_hook(self._count)
         self.radius, self._cost = self._exact.lr_radius, self._exact.floats_per_lr_pixel
+        self.scale, self._tile = self._exact.scale, self._exact.tile
 
     @property
     def device_name(self) -> str:
@@ -71,7 +73,7 @@ class Engine:
         lr: Tensor,
         *,
         budget: int | None = None,
-        progress: Callable[[float], None] | None = None,
+        progress: OnProgress | None = None,
     ) -> Tensor:
         """Upscale a batch; the result lies where `lr` lies.
 
@@ -81,10 +83,11 @@ class Engine:
         DeviceError when not even the smallest tile fits.
         """
         check_layout(lr)
-        result = torch.empty(lr.shape[0], 3, 4 * lr.shape[2], 4 * lr.shape[3], device=lr.device)
+        height, width = self.scale * lr.shape[2], self.scale * lr.shape[3]
+        result = torch.empty(lr.shape[0], 3, height, width, device=lr.device)
 
         def keep(first: int, tile: Tile, sr: Tensor) -> None:
-            result[first : first + len(sr), :, *tile.scaled(4)] = sr
+            result[first : first + len(sr), :, *tile.scaled(self.scale)] = sr
 
         self.upscale_into(lr, keep, budget=budget, progress=progress)
         return result
@@ -95,7 +98,7 @@ class Engine:
         keep: Callable[[int, Tile, Tensor], None],
         *,
         budget: int | None = None,
-        progress: Callable[[float], None] | None = None,
+        progress: OnProgress | None = None,
     ) -> None:
         """As calling the engine, but hands each finished tile to `keep(first picture, LR tile, sr)`.
 
@@ -112,44 +115,43 @@ class Engine:
                     if not _is_out_of_memory(error):
                         raise
                     smaller = min(left, self._bytes(lr.shape[0] * lr.shape[2] * lr.shape[3])) // 2
-                    if smaller < self._bytes((SMALLEST_TILE + 2 * self.radius) ** 2):
-                        raise DeviceError(
-                            f"{self.device_name} has not the memory for one tile; use --device cpu"
-                        ) from error
+                    if self._tile is not None or smaller < self._bytes((SMALLEST_TILE + 2 * self.radius) ** 2):
+                        raise DeviceError(self._too_small()) from error
                     left = smaller
                 if self.device.type == "cuda":  # outside the handler, which holds on to the failed call's tensors
                     torch.cuda.empty_cache()
 
-    def upscale_all(self, pictures: Sequence[Tensor]) -> list[Tensor]:
-        """Pictures (3, H, W) of any sizes, those of one size as one batch; the results in the order given."""
-        sizes: dict[tuple[int, ...], list[int]] = {}
-        for index, picture in enumerate(pictures):
-            sizes.setdefault(tuple(picture.shape), []).append(index)
-        results: dict[int, Tensor] = {}
-        for indices in sizes.values():
-            batch = self(torch.stack([pictures[i] for i in indices]))
-            results.update(zip(indices, batch, strict=True))
-        return [results[index] for index in range(len(pictures))]
+    def _too_small(self) -> str:
+        if self._tile is None:
+            return f"{self.device_name} has too little memory even for the smallest tile; use --device cpu"
+        seen = f"tiles of {self._tile} pixels a side" if self._tile else "the whole picture at once"
+        return (
+            f"{self.device_name} has too little memory: the method sees {seen}, which is part of what it is; use "
+            "--device cpu, or add it under another name with a smaller --tile"
+        )
 
     def _run(
         self,
         lr: Tensor,
         keep: Callable[[int, Tile, Tensor], None],
         budget: int,
-        progress: Callable[[float], None] | None,
+        progress: OnProgress | None,
     ) -> None:
         pixels = max(1, budget // self._bytes(1))
         count, _, height, width = lr.shape
         batch_pixels = min(pixels, _CPU_BATCH) if self.device.type == "cpu" else pixels
         together = max(1, min(count, batch_pixels // (height * width)))  # pictures in one batch
-        cut = list(tiles(height, width, pixels, self.radius))
+        if self._tile is None:
+            cut = list(tiles(height, width, pixels, self.radius))
+        else:
+            cut, together = list(fixed_tiles(height, width, self._tile, self.radius)), 1
         work = sum((t.bottom - t.top) * (t.right - t.left) for _, t in cut) * count * self._exact.macs_per_lr_pixel
         with self._metering(work, progress):
             for first in range(0, count, together):
                 batch = lr[first : first + together]
                 for tile, seen in cut:
                     sr = self._compute(batch[:, :, *seen.scaled(1)])
-                    keep(first, tile, sr[:, :, *tile.within(seen).scaled(4)])
+                    keep(first, tile, sr[:, :, *tile.within(seen).scaled(self.scale)])
 
     def _compute(self, lr: Tensor) -> Tensor:
         lr = lr.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
@@ -171,7 +173,7 @@ class Engine:
             self._meter(output.shape[0] * output.shape[2] * output.shape[3] * layer.weight.numel())
 
     @contextmanager
-    def _metering(self, work: int, progress: Callable[[float], None] | None) -> Iterator[None]:
+    def _metering(self, work: int, progress: OnProgress | None) -> Iterator[None]:
         """Count multiply-accumulates layer by layer: a network that takes a minute a picture still shows progress."""
         if not progress:
             yield
@@ -210,11 +212,11 @@ def check_layout(lr: Tensor) -> None:
 
 
 def apply_network(network: Generator, lr: Tensor, dtype: torch.dtype) -> Tensor:
-    """RGB float32 (N, 3, H, W) in [0, 1] -> float32 (N, 3, 4H, 4W), not clamped, whatever the network's own ranges."""
+    """RGB float32 (N, 3, H, W) in [0, 1] -> float32 (N, 3, sH, sW), not clamped, whatever the network's own ranges."""
     if network.colour == "rgb":
         sr: Tensor = network(lr.to(dtype))
         return sr.float().add_(1).div_(2)
-    enlarged = imresize(rgb_to_ycbcr(lr), 4)
+    enlarged = imresize(rgb_to_ycbcr(lr), network.scale)
     source = luma(lr) if network.enlarges else enlarged[:, :1]
     refined: Tensor = network(source.to(dtype)).float()
     return ycbcr_to_rgb(torch.cat([refined, enlarged[:, 1:]], dim=1))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srcore.images import Pixels, check_pixels
+from srcore.scale import SCALE
 
 Floats = npt.NDArray[np.float32]
 
@@ -52,7 +53,7 @@ def resize_float(image: Floats, height: int, width: int) -> Floats:
     return np.ascontiguousarray(image)
 
 
-def crop_to_multiple(pixels: Pixels, multiple: int = 4) -> Pixels:
+def crop_to_multiple(pixels: Pixels, multiple: int = SCALE) -> Pixels:
     """Cut rows off the bottom and columns off the right until both sizes are multiples of `multiple`.
 
     Raises ImageError when nothing would be left.
@@ -63,20 +64,20 @@ def crop_to_multiple(pixels: Pixels, multiple: int = 4) -> Pixels:
     return cropped
 
 
-def downscale(hr: Pixels, factor: int = 4) -> Pixels:
+def downscale(hr: Pixels, factor: int = SCALE) -> Pixels:
     """The low-resolution image of an HR picture whose sizes are multiples of `factor`. Raises ValueError otherwise."""
     height, width = hr.shape[:2]
     if height % factor or width % factor:
-        raise ValueError(f"{width} x {height} is no multiple of {factor}; crop it first (crop_to_multiple)")
+        raise ValueError(f"{width} x {height} is not a multiple of {factor}; crop it first (crop_to_multiple)")
     return imresize(hr, Fraction(1, factor))
 
 
-def upscale_bicubic(lr: Pixels, factor: int = 4) -> Pixels:
+def upscale_bicubic(lr: Pixels, factor: int = SCALE) -> Pixels:
     """Bicubic enlargement of each channel, `factor` times."""
     return imresize(lr, Fraction(factor))
 
 
-def upscale_nearest(lr: Pixels, factor: int = 4) -> Pixels:
+def upscale_nearest(lr: Pixels, factor: int = SCALE) -> Pixels:
     """Each pixel becomes a square of factor x factor equal ones."""
     check_pixels(lr)
     return lr.repeat(factor, axis=0).repeat(factor, axis=1)

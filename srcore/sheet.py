@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from srcore.images import ImageError, Pixels, as_rgb
-from srcore.methods import upscale
-from srcore.metrics import Recipe, measure
+from srcore.methods.running import upscale
+from srcore.metrics import MetricRecipe, measure
 from srcore.registry import METHODS, get_method
+from srcore.resize import upscale_nearest
 
 _GAP = 8  # pixels between and around the panels
 _TEXT = 14  # height of a line in pixels
@@ -32,7 +33,7 @@ def sheet(
     region: Region | tuple[int, int, int, int] | None = None,
     zoom: int = 2,
     columns: int = 4,
-    recipe: Recipe = "paper",
+    recipe: MetricRecipe = "paper",
     device: str = "auto",
 ) -> Pixels:
     """One RGB picture with a panel each for LR, every method and HR; under a method its PSNR and SSIM.
@@ -42,11 +43,17 @@ def sheet(
     The result is a uint8 array: `PIL.Image.fromarray(sheet(...))` shows it in a notebook. Raises ImageError for a
     region that leaves the picture, and what making and measuring the pictures raises.
     """
-    pictures = methods if isinstance(methods, Mapping) else {n: upscale(lr, n, device=device) for n in methods}
+    if zoom < 1 or columns < 1:
+        raise ImageError(f"zoom and columns are 1 or more, not {zoom} and {columns}")
+    scale = hr.shape[0] // lr.shape[0]
+    if hr.shape[:2] != (scale * lr.shape[0], scale * lr.shape[1]):
+        raise ImageError(f"HR of {hr.shape[:2]} and LR of {lr.shape[:2]} pixels do not belong together")
+    if not isinstance(methods, Mapping):
+        methods = {name: upscale(lr, name, scale=scale, device=device) for name in methods}
     area = _inside(hr, region)
-    panels = [_panel(as_rgb(lr).repeat(4, axis=0).repeat(4, axis=1), area, zoom, "LR", "input")]
-    for name, pixels in pictures.items():
-        score = measure(hr, pixels, recipe=recipe)
+    panels = [_panel(upscale_nearest(as_rgb(lr), scale), area, zoom, "LR", "input")]
+    for name, pixels in methods.items():
+        score = measure(hr, pixels, recipe=recipe, crop=scale)
         title = get_method(name).display_name if name in METHODS else name
         panels.append(_panel(pixels, area, zoom, title, f"{score.psnr:.2f} dB / {score.ssim:.4f}"))
     panels.append(_panel(hr, area, zoom, "HR", "original"))

@@ -39,3 +39,25 @@ def tiles(height: int, width: int, pixels: int, radius: int) -> Iterator[tuple[T
                 max(0, top - radius), min(height, bottom + radius), max(0, left - radius), min(width, right + radius)
             )
             yield Tile(top, bottom, left, right), seen
+
+
+def fixed_tiles(height: int, width: int, side: int, radius: int) -> Iterator[tuple[Tile, Tile]]:
+    """Tiles of `side` pixels from the top left corner on, or the whole picture with 0, whatever memory there is.
+
+    Each comes with the larger one that is seen for it, `radius` more on each side where the picture goes on. Where
+    side and radius are multiples of a network's window, its windows lie as in the whole picture.
+    """
+    if not side or max(height, width) <= side:
+        whole = Tile(0, height, 0, width)
+        yield whole, whole
+        return
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            tile = Tile(top, min(height, top + side), left, min(width, left + side))
+            seen = Tile(
+                max(0, top - radius),
+                min(height, tile.bottom + radius),
+                max(0, left - radius),
+                min(width, tile.right + radius),
+            )
+            yield tile, seen

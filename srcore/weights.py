@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srcore.errors import SrcoreError
+from srcore.files import whole_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +40,9 @@ def manifest() -> dict[str, dict[str, Any]]:
     try:
         entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise WeightsError(f"{path} is no valid manifest ({error}); restore it, or publish the weights anew") from error
+        raise WeightsError(
+            f"{path} cannot be read as a manifest ({error}); restore it, or publish the weights again"
+        ) from error
     return entries
 
 
@@ -66,17 +69,20 @@ def why_missing(name: str) -> str:
         f"train them (python -m srcore train {name} --data PHOTOS --out DIR, then publish) "
         "or set SRCORE_WEIGHTS to a folder that has them"
     )
-    if entry and entry.get("foreign"):
-        remedy = f"add it anew (python -m srcore add {name} FILE)"
     if entry is None:
         return f"{name} has no weights in {folder()}: {remedy}"
     path = folder() / str(entry["file"])
     if not path.is_file():
         return f"{path}, which the manifest names for {name}, is missing: {remedy}"
-    status = path.stat()
-    if file_sha256(path, status.st_size, status.st_mtime_ns) != entry["sha256"]:
+    if sha256_of_file(path) != entry["sha256"]:
         return f"{path} is not the file that the manifest describes (its sha256 differs): fetch it again, or {remedy}"
     return ""
+
+
+def sha256_of_file(path: Path) -> str:
+    """The sha256 of a file's content, in hexadecimal. Raises OSError."""
+    status = path.stat()
+    return file_sha256(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
@@ -84,14 +90,6 @@ def file_sha256(path: Path, size: int, modified: int) -> str:
     """The sha256 of a file, computed once for each size (bytes) and modification time (ns) that it has had."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check(name: str, sha256: str) -> None:
-    """Raise WeightsError unless a method's file is there and has that sha256."""
-    if reason := why_missing(name):
-        raise WeightsError(reason)
-    if sha256_of(name) != sha256:
-        raise WeightsError(f"the weights of {name} changed while they were read; try again")
 
 
 def load(name: str, sha256: str) -> "dict[str, Tensor]":
@@ -108,18 +106,9 @@ def load(name: str, sha256: str) -> "dict[str, Tensor]":
     return state
 
 
-def add_file(name: str, source: Path, facts: dict[str, Any]) -> Path:
-    """Copy somebody's network file into the folder and enter it in the manifest (`facts` plus file and sha256)."""
-    data = source.read_bytes()
-    path = folder() / f"{name}{source.suffix}"
-    folder().mkdir(parents=True, exist_ok=True)
-    write_whole(path, data)
-    _enter(name, {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), **facts})
-    return path
-
-
 def _enter(name: str, entry: dict[str, Any]) -> None:
-    write_whole(folder() / MANIFEST, (json.dumps(manifest() | {name: entry}, indent=2) + "\n").encode())
+    with whole_file(folder() / MANIFEST) as file:
+        file.write((json.dumps(manifest() | {name: entry}, indent=2) + "\n").encode())
 
 
 def read_state(path: Path) -> "dict[str, Tensor]":
@@ -147,12 +136,6 @@ def save_state(path: Path, state: "dict[str, Tensor]") -> str:
     from safetensors.torch import save
 
     data = save({key: value.detach().cpu().contiguous() for key, value in state.items()})
-    write_whole(path, data)
+    with whole_file(path) as file:
+        file.write(data)
     return hashlib.sha256(data).hexdigest()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)

@@ -1,5 +1,6 @@
 import os
 import signal
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +13,9 @@ pytest_plugins = ["tests.database"] if find_spec("django") else []
 for number in (signal.SIGHUP, signal.SIGINT):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
+
+# What the person who runs the tests has added to srcore is no part of them; nothing lies there.
+os.environ["SRCORE_DATA"] = str(Path(tempfile.gettempdir()) / f"srcore-tests-{os.getpid()}")
 
 ROOT = Path(__file__).resolve().parent.parent
 

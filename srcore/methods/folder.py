@@ -1,13 +1,12 @@
 """Somebody's result images as a method: files of a folder matched to a benchmark's pictures by name and size."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from srcore.images import ImageError, Pixels, read_image
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+from srcore.matching import match_names, picture_files
 
 
 class Wanted(NamedTuple):
@@ -20,38 +19,41 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True)
 class FolderMatch:
-    """`files`: name -> the one file that fits. `problems`: a message for each picture without one, and why."""
+    """`files`: name -> the one file that fits. `problems`: a message for each picture without one, and why.
+
+    `pattern` is how the files are named, such as "<name>x4_SRGAN"; "" if as the pictures. `left_over` fit no picture.
+    """
 
     files: dict[str, Path] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    pattern: str = ""
+    left_over: list[Path] = field(default_factory=list)
 
 
-def match_folder(folder: Path, wanted: Iterable[Wanted | tuple[str, int, int]], *, suffix: str = "") -> FolderMatch:
-    """Find in `folder` the result image of each wanted picture.
+def match_folder(
+    folder: Path | str,
+    wanted: Iterable[Wanted | tuple[str, int, int]],
+    *,
+    suffix: str = "",
+    mapping: Mapping[str, str] | None = None,
+) -> FolderMatch:
+    """Find in `folder` the result image of each wanted picture, by its name as srcore.matching says, and read it.
 
-    A file belongs to the picture NAME if its stem is NAME, or NAME followed by one of "_-. " and anything
-    (img_001_SRF_4_SRGAN.png belongs to img_001); of several names that fit, the longest. Upper and lower case are
-    the same. A file named exactly NAME wins over longer ones. Files ending in HR or LR are the benchmark's own and
-    are passed over. `suffix` keeps only files whose stem ends in it, for folders that hold several methods' results.
-    Two files for one picture are a problem, as are a wrong size and an unreadable file.
-    Raises ImageError when `folder` is no folder.
+    `suffix` keeps only files whose stem ends in it, for folders that hold several methods' results; `mapping` is name
+    -> file name (matching.read_mapping). Two files for one picture are a problem, as are a wrong size and an
+    unreadable file. Raises ImageError when `folder` is not a folder.
     """
+    folder = Path(folder)
     pictures = [Wanted(*item) for item in wanted]
-    candidates = _candidates(folder, [picture.name for picture in pictures], suffix)
-    match = FolderMatch()
+    found = match_names([p.name for p in pictures], picture_files(folder), suffix=suffix, mapping=mapping)
+    match = FolderMatch(pattern=found.pattern, left_over=found.left_over)
     for picture in pictures:
-        files = candidates[picture.name]
-        exact = [file for file in files if file.stem.lower() == picture.name.lower()]
-        files = exact or files
-        if not files:
-            match.problems.append(f"{picture.name}: no file of {folder} has this name")
-        elif len(files) > 1:
-            names = ", ".join(file.name for file in files)
-            match.problems.append(f"{picture.name}: several files fit ({names}); keep one, or give the suffix to take")
-        elif problem := _problem(files[0], picture):
+        if picture.name not in found.files:
+            match.problems.append(f"{picture.name}: {found.problems[picture.name]} (in {folder})")
+        elif problem := _problem(found.files[picture.name], picture):
             match.problems.append(problem)
         else:
-            match.files[picture.name] = files[0]
+            match.files[picture.name] = found.files[picture.name]
     return match
 
 
@@ -73,24 +75,3 @@ def _problem(file: Path, picture: Wanted) -> str:
     except ImageError as error:
         return str(error)
     return ""
-
-
-def _candidates(folder: Path, names: list[str], suffix: str) -> dict[str, list[Path]]:
-    if not folder.is_dir():
-        raise ImageError(f"{folder} is not a folder")
-    found: dict[str, list[Path]] = {name: [] for name in names}
-    for file in sorted(folder.iterdir()):
-        stem = file.stem.lower()
-        if file.suffix.lower() not in PICTURE_SUFFIXES or not stem.endswith(suffix.lower()):
-            continue
-        owners = [name for name in names if _belongs(stem, name.lower())]
-        if owners:
-            found[max(owners, key=len)].append(file)
-    return found
-
-
-def _belongs(stem: str, name: str) -> bool:
-    rest = stem.removeprefix(name)
-    if not stem.startswith(name) or rest.strip("_-. ") in ("hr", "lr") or rest.endswith(("_hr", "_lr")):
-        return False
-    return rest == "" or rest[0] in "_-. "

@@ -1,64 +1,49 @@
-"""The trained networks as methods: weights from the manifest, arrays in and arrays out."""
+"""Networks as methods: arrays in and arrays out. Loads torch."""
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from srcore import weights
+from srcore.errors import SrcoreError
 from srcore.images import Pixels, as_rgb
 from srcore.inference import Engine, choose_device
-from srcore.networks import build
-from srcore.registry import get_method
+from srcore.methods.method import Method, MethodFailed, OnProgress, Work
 from srcore.tiles import Tile
 
 
-def upscale(
-    lr: Pixels,
-    name: str,
-    *,
-    device: str = "auto",
-    progress: Callable[[float], None] | None = None,
-) -> tuple[Pixels, str]:
-    """uint8 (H, W, 3) or (H, W) -> the same, 4 times larger, and the device's name.
+def upscale(method: Method, lr: Pixels, work: Work) -> tuple[Pixels, str]:
+    """uint8 (H, W, 3) or (H, W) -> the same, `work.scale` times larger, and the device's name.
 
-    A grey picture is run as three equal channels; its result is their mean. Raises weights.WeightsError
-    and inference.DeviceError.
+    A grey picture is run as three equal channels; its result is their mean. Raises weights.WeightsError,
+    inference.DeviceError, and MethodFailed when somebody's network raises.
     """
-    engine = engine_of(name, weights.sha256_of(name), str(choose_device(device)))
-    return upscale_with(engine, lr, progress=progress), engine.device_name
+    try:
+        engine = engine_of(method, method.sha256(), str(choose_device(work.device)))
+        return upscale_with(engine, lr, progress=work.progress), engine.device_name
+    except (SrcoreError, MemoryError):
+        raise
+    except Exception as error:
+        raise MethodFailed(f"{method.name} failed: {type(error).__name__}: {error}") from error
 
 
-def upscale_with(
-    engine: Engine,
-    lr: Pixels,
-    *,
-    progress: Callable[[float], None] | None = None,
-) -> Pixels:
-    """uint8 (H, W, 3) or (H, W) -> the same, 4 times larger, by an engine; as `upscale`."""
-    rgb = as_rgb(lr)
+def upscale_with(engine: Engine, lr: Pixels, *, progress: OnProgress | None = None) -> Pixels:
+    """uint8 (H, W, 3) or (H, W) -> the same, `engine.scale` times larger; as `upscale`."""
+    rgb, scale = as_rgb(lr), engine.scale
     tensor = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None].float() / 255
-    result = np.empty((4 * lr.shape[0], 4 * lr.shape[1], *lr.shape[2:]), np.uint8)
+    result = np.empty((scale * lr.shape[0], scale * lr.shape[1], *lr.shape[2:]), np.uint8)
 
     def keep(_: int, tile: Tile, sr: Tensor) -> None:
         values = sr[0].mean(0) if lr.ndim == 2 else sr[0].permute(1, 2, 0)
         rounded = (values * 255 + 0.5).floor().to(torch.uint8).cpu().numpy()
-        result[*tile.scaled(4)] = rounded
+        result[*tile.scaled(scale)] = rounded
 
     engine.upscale_into(tensor, keep, progress=progress)
     return result
 
 
 @lru_cache(maxsize=4)
-def engine_of(name: str, sha256: str, device: str) -> Engine:
+def engine_of(method: Method, sha256: str, device: str) -> Engine:
     """The engine of a method with the weights of that sha256; the few used last stay loaded."""
-    if get_method(name).family == "foreign":
-        from srcore.networks.foreign import ForeignNetwork
-
-        weights.check(name, sha256)
-        return Engine(ForeignNetwork(weights.path_of(name)), device=device)
-    network = build(name)
-    network.load_state_dict(weights.load(name, sha256))
-    return Engine(network, device=device)
+    return Engine(method.generator(), device=device)

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from srcore.methods.paper import Trained
 from srcore.networks.drcn import DRCN
 from srcore.networks.espcn import ESPCN
 from srcore.networks.generator import Generator
@@ -9,21 +10,15 @@ from srcore.networks.srcnn import SRCNN
 from srcore.networks.srresnet import SRResNet
 from srcore.registry import get_method
 
-_FAMILIES: dict[str, type[Generator]] = {
-    "SRCNN": SRCNN,
-    "ESPCN": ESPCN,
-    "DRCN": DRCN,
-    "SRResNet": SRResNet,
-    "SRGAN": SRResNet,
-}
+__all__ = ["DRCN", "ESPCN", "SRCNN", "Generator", "SRResNet", "build", "parameter_count"]
 
 
 def build(name: str) -> Generator:
-    """The untrained generator of a method. Raises UnknownMethod, or ValueError for a method without a network."""
-    family = get_method(name).family
-    if family not in _FAMILIES:
-        raise ValueError(f"{name} is no network")
-    return _FAMILIES[family]()
+    """The untrained generator of a method. Raises UnknownMethod, or ValueError for a method without one of its own."""
+    method = get_method(name)
+    if not isinstance(method, Trained):
+        raise ValueError(f"{name} has no network that is trained here")
+    return method.build()
 
 
 def parameter_count(network: nn.Module) -> int:

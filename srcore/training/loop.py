@@ -1,9 +1,7 @@
 """A training run: legs that go on where the last one stopped, its records, its validation, and its end on NaN."""
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -11,15 +9,17 @@ import torch
 
 from srcore import weights
 from srcore.errors import SrcoreError
+from srcore.files import whole_file
 from srcore.inference import choose_device
 from srcore.networks import build
 from srcore.networks.generator import Generator
 from srcore.training.data import Crops
 from srcore.training.memory import keep_freed_memory
-from srcore.training.parallel import Processes, agree, join_processes
+from srcore.training.parallel import agree, join_processes
 from srcore.training.photos import find_photos
-from srcore.training.recipes import Optimiser, Rate, Recipe, short
+from srcore.training.recipes import Rate, Recipe, short
 from srcore.training.records import Records
+from srcore.training.run import Options, Run
 from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
 
 STATE, GENERATOR = "state.pt", "generator.safetensors"
@@ -28,56 +28,6 @@ LAST = "last.safetensors"  # the generator of the last update, where GENERATOR i
 
 class TrainingError(SrcoreError, RuntimeError):
     """A run that cannot start or go on; the message says what to do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a run is made. Times in minutes, `memory` in bytes of photographs on the device."""
-
-    data: list[str]
-    out: Path
-    updates: int | None = None  # the plan; default: the recipe's
-    minutes: float | None = None  # of this leg
-    resume: bool = False  # go on with the run in `out` if there is one, else begin it
-    device: str = "auto"
-    seed: int = 0
-    batch: int | None = None
-    rates: tuple[float, float] | None = None  # learning rate, first and last, falling geometrically; not the recipe's
-    optimiser: Optimiser | None = None  # not the recipe's
-    short: bool = False  # the recipe's form for few updates
-    start: Path | None = None  # weights to begin with, instead of the manifest's
-    vgg: Path | None = None
-    validate: Path | None = None  # a benchmark folder
-    save_minutes: float = 5.0
-    check_every: int = 50  # updates between looks at the losses, each of which waits for the device
-    memory: int | None = None
-    eager: bool = False  # without torch.compile and CUDA graphs
-
-
-@dataclass
-class Run:
-    """A run in progress. `update` is the number of updates made."""
-
-    recipe: Recipe
-    options: Options
-    trainer: Trainer
-    crops: Crops
-    processes: Processes
-    update: int = 0
-    started: float = field(default_factory=monotonic)
-    earlier: float = 0.0  # seconds that the legs before this one took
-    start: str = ""  # the weights it began with, by name and sha256
-    short: bool = False  # whether `recipe` is the short form
-
-    @property
-    def seconds(self) -> float:
-        """Wall time of all legs so far."""
-        return self.earlier + monotonic() - self.started
-
-    @property
-    def plan(self) -> int:
-        """The updates of the whole run."""
-        return self.trainer.plan
 
 
 def train(recipe: Recipe, options: Options, *, watch: Callable[[Run], None] | None = None) -> Run:
@@ -252,9 +202,8 @@ def _save(run: Run) -> None:
         "hardware": hardware_name(run.trainer.device, run.processes.world),
     }
     path = run.options.out / STATE
-    temporary = path.with_name(f".{STATE}.{os.getpid()}")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    with whole_file(path) as file:
+        torch.save(state, file)
     weights.save_state(run.options.out / GENERATOR, run.trainer.shipped.state_dict())
     if run.trainer.average is not None:
         weights.save_state(run.options.out / LAST, run.trainer.generator.state_dict())

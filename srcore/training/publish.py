@@ -1,4 +1,4 @@
-"""From a finished run, or somebody's file, to a method: measured, described in the manifest, with its sha256."""
+"""From a finished run to a method: measured, described in the manifest, with its sha256."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,9 +14,7 @@ from srcore.inference import Engine
 from srcore.methods.neural import upscale_with
 from srcore.metrics import measure
 from srcore.networks import build
-from srcore.networks.foreign import ForeignNetwork
 from srcore.perceptual import FeatureDistance
-from srcore.registry import METHODS, Method, MethodNameError, Registry, register_foreign
 from srcore.training.loop import GENERATOR, STATE, TrainingError
 
 
@@ -35,10 +33,10 @@ def publish(
     The manifest says the recipe, `data` and `licence` (words for a reader), updates, date, hardware, and PSNR and SSIM
     (recipe `paper`) on each benchmark folder; with the file `vgg` also the distance in its phi_5,4; and for a run that
     began with weights of the manifest, their own entry, because their file may be the one replaced. Raises
-    TrainingError for a folder that is no run, or is not finished unless `unfinished` is allowed.
+    TrainingError for a folder without a run, or one that is not finished unless `unfinished` is allowed.
     """
     if not (run / STATE).is_file():
-        raise TrainingError(f"{run} is no folder of a run: {STATE} is not in it")
+        raise TrainingError(f"{run} is not the folder of a run: {STATE} is not in it")
     state: dict[str, Any] = torch.load(run / STATE, map_location="cpu", weights_only=True)
     if state["update"] < state["plan"] and not unfinished:
         raise TrainingError(
@@ -72,25 +70,6 @@ def publish(
         if state["start"].endswith(entry["sha256"]):
             facts["start_entry"] = entry
     return weights.publish(state["recipe"], network.state_dict(), facts)
-
-
-def add_foreign(name: str, file: Path, *, display_name: str | None = None, citation: str = "") -> str:
-    """Put a network file that spandrel opens among the methods; the name of its architecture.
-
-    Raises WeightsError for what cannot be used and MethodNameError for the name; then nothing has changed.
-    """
-    if not file.is_file():
-        raise weights.WeightsError(f"{file}: there is no such file")
-    architecture = ForeignNetwork(file).architecture
-    title, citation = display_name or name, citation or f"{architecture}, from {file.name}"
-    if name in METHODS and METHODS[name].family != "foreign":
-        raise MethodNameError(f"there is a method named {name!r} already; choose another name")
-    method = Method(name=name, display_name=title, family="foreign", citation=citation)
-    Registry().register(method)  # refuses a bad name before anything is written
-    facts = {"foreign": True, "architecture": architecture, "display_name": title, "citation": citation}
-    weights.add_file(name, file, facts)
-    register_foreign()
-    return architecture
 
 
 def _scores(engine: Engine, folder: Path, distance: FeatureDistance | None) -> dict[str, float]:

@@ -4,16 +4,14 @@ import json
 import sys
 from statistics import fmean
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srcore.benchmark import find_sources, load_source
 from srcore.images import Pixels, as_rgb, write_image
 from srcore.inference import Engine
 from srcore.methods.neural import upscale_with
 from srcore.metrics import measure
-
-if TYPE_CHECKING:
-    from srcore.training.loop import Run
+from srcore.training.run import Run
 
 LOG = "log.jsonl"
 
@@ -21,7 +19,7 @@ LOG = "log.jsonl"
 class Records:
     """What a run leaves behind and shows: log.jsonl, TensorBoard's files if it is installed, pictures, a line."""
 
-    def __init__(self, run: "Run") -> None:
+    def __init__(self, run: Run) -> None:
         self.run, self._begin, self._shown = run, run.update, 0.0
         self._validation: list[tuple[Pixels, Pixels]] = []
         self._board: Any = None

@@ -1,9 +1,13 @@
 """The methods as the database knows them: a row for each, what can be offered, and why one cannot run here."""
 
+from collections.abc import Hashable
+
 from django.db.models import Q
 
 from srcore.registry import METHODS, is_available, why_unavailable
 from studies.models import Method, Stimulus, Study
+
+_synced: Hashable = object()  # what METHODS.stamp() was when this process last gave every method its row
 
 
 def sync_methods() -> None:
@@ -19,6 +23,15 @@ def sync_methods() -> None:
     )
 
 
+def sync_added_methods() -> None:
+    """As `sync_methods`, if methods were added to srcore or removed since this process did it last; else nothing."""
+    global _synced
+    stamp = METHODS.stamp()
+    if stamp != _synced:
+        sync_methods()
+        _synced = stamp
+
+
 def why_not(method: Method) -> str:
     """What keeps `method` from making images here and what to do about it; empty when nothing does."""
     if method.name not in METHODS:
@@ -28,6 +41,7 @@ def why_not(method: Method) -> str:
 
 def offered_methods(study: Study | None = None) -> list[Method]:
     """Methods that a design can choose: those that run here, those with supplied results, and the study's own."""
+    sync_added_methods()
     supplied = Q(stimuli__origin=Stimulus.Origin.FOLDER)
     runnable = Q(name__in=[name for name in METHODS if is_available(name)])
     chosen = Q(pk__in=study.cells.values("method")) if study is not None and study.pk else Q()

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from srcore.errors import TimeLimitExceeded
 from srcore.images import ImageError, Pixels, encode_png
-from srcore.methods import run
+from srcore.methods.running import run
 from srcore.metrics import measure
 from srcore.registry import METHODS, MethodUnavailable
 from studies.content.sources import pixels_sha256, read_source

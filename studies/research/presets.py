@@ -1,14 +1,11 @@
 """The paper's own design as a preset."""
 
+from srcore.registry import PAPER_METHODS
 from studies.models import Benchmark, Method, Study
 from studies.research.drafts import create_study
 from studies.research.refusals import StudyError
 
 # Ledig et al. 2017: all 12 versions on Set5 and Set14, without these three on BSD100.
-PAPER_METHODS = (
-    "nearest", "bicubic", "srcnn", "selfexsr", "drcn", "espcn", "srresnet-mse", "srresnet-vgg22", "srgan-mse",
-    "srgan-vgg22", "srgan-vgg54", "hr",
-)  # fmt: skip
 PAPER_LEFT_OUT = {"BSD100": {"srresnet-vgg22", "srgan-mse", "srgan-vgg22"}}
 PAPER_BENCHMARKS = ("Set5", "Set14", "BSD100")
 PAPER_CALIBRATION = "Calibration20"

@@ -7,7 +7,7 @@ from statistics import fmean
 from time import perf_counter
 
 from srcore import find_sources, load_source, measure, upscale_bicubic
-from srcore.metrics import RECIPES
+from srcore.metrics import METRIC_RECIPES
 
 WORKERS = 2
 
@@ -17,7 +17,7 @@ def main() -> None:
     loaded = [load_source(source) for source in find_sources(benchmarks / "BSD100")]
     pairs = [(hr, upscale_bicubic(lr)) for hr, lr in loaded]
     print(f"BSD100 bicubic, {len(pairs)} pictures, PSNR and SSIM, pictures already in memory")
-    for recipe in RECIPES:
+    for recipe in METRIC_RECIPES:
         for workers in (1, WORKERS):
             start = perf_counter()
             with ThreadPoolExecutor(workers) as pool:

@@ -60,9 +60,14 @@ def test_evaluate_as_json_holds_means_and_each_picture(shared, capsys, tmp_path)
     assert (round(result["psnr"], 4), round(result["ssim"], 5)) == (28.4177, 0.81008)
     assert np.mean([row["psnr"] for row in result["per_image"]]) == pytest.approx(result["psnr"])
     rows = list(csv.DictReader((tmp_path / "x.csv").read_text().splitlines()))
-    assert [float(row["psnr"]) for row in rows] == [row["psnr"] for row in result["per_image"]]
+    psnr = [row for row in rows if row["metric"] == "psnr-matlab"]
+    assert [float(row["value"]) for row in psnr] == [row["psnr"] for row in result["per_image"]]
     assert {(row["benchmark"], row["method"]) for row in rows} == {("Set5", "bicubic")}
-    assert [row["source"] for row in rows] == ["img_001", "img_002", "img_003", "img_004", "img_005"]
+    assert [row["source"] for row in psnr] == ["img_001", "img_002", "img_003", "img_004", "img_005"]
+    assert {(row["metric"], row["better"], row["unit"], row["decimals"]) for row in rows} == {
+        ("psnr-matlab", "higher", "dB", "2"),
+        ("ssim-matlab", "higher", "", "4"),
+    }  # and no run time, which is not a metric
 
 
 @pytest.mark.parametrize(
@@ -93,4 +98,4 @@ def test_errors_are_one_line_and_exit_code_one(photo, tmp_path, capsys, argument
 
 def test_the_module_runs_as_a_program():
     run = subprocess.run([sys.executable, "-m", "srcore", "methods"], capture_output=True, text=True, check=True)
-    assert run.stdout.splitlines()[1].split() == ["bicubic", "upscaler", "ready"]
+    assert run.stdout.splitlines()[1].split() == ["bicubic", "upscaler", "x2/3/4/8", "ready"]

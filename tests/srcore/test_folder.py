@@ -39,7 +39,7 @@ def test_a_longer_number_is_another_picture(put, tmp_path):
     put("img_0012.png", 12, 16)
     match = match_folder(tmp_path, WANTED[2:])
     assert match.files == {}
-    assert match.problems == [f"img_001: no file of {tmp_path} has this name"]
+    assert match.problems == [f"img_001: no file has this name; not used: img_0012.png (in {tmp_path})"]
 
 
 def test_each_mismatch_has_its_message(put, tmp_path):
@@ -61,7 +61,8 @@ def test_two_files_for_one_picture_are_a_problem_until_the_suffix_is_given(put, 
     put("baby_SRCNN.png")
     put("baby_DRCN.png")
     assert match_folder(tmp_path, WANTED[:1]).problems == [
-        "baby: several files fit (baby_DRCN.png, baby_SRCNN.png); keep one, or give the suffix to take"
+        "baby: several files fit (baby_DRCN.png, baby_SRCNN.png); keep one, or give the suffix to take "
+        f"(in {tmp_path})"
     ]
     assert match_folder(tmp_path, WANTED[:1], suffix="_SRCNN").files["baby"].name == "baby_SRCNN.png"
 

@@ -210,5 +210,5 @@ def test_wrong_arguments_are_explained():
         measure(x[:8, :8], x[:8, :8])
     with pytest.raises(ImageError, match="at least 11 x 11"):
         measure(x[:18, :18], x[:18, :18], recipe="matlab")
-    with pytest.raises(ValueError, match="known: paper, matlab"):
-        measure(x, x, recipe="rgb")
+    with pytest.raises(ValueError, match="known: paper, matlab, basicsr, rgb"):
+        measure(x, x, recipe="yuv")

@@ -51,4 +51,4 @@ def test_evaluate_reports_it(vgg, shared, capsys):
     result = json.loads(capsys.readouterr().out)
     assert result["vgg54"] == pytest.approx(np.mean([row["vgg54"] for row in result["per_image"]]))
     assert main([*command, "--device", "cpu"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].split()[-1] == f"{result['vgg54']:.5f}"
+    assert capsys.readouterr().out.splitlines()[-1].split()[-1] == f"{result['vgg54']:.6f}"

@@ -20,9 +20,8 @@ def test_the_methods_stand_in_the_papers_order():
     assert [m.display_name for m in METHODS.values()][-3:] == ["SRGAN-VGG22", "SRGAN-VGG54", "HR"]
 
 
-def test_only_hr_is_the_reference_and_luma_methods_are_marked():
+def test_only_hr_is_the_reference():
     assert [name for name, method in METHODS.items() if method.kind == "reference"] == ["hr"]
-    assert [name for name, m in METHODS.items() if m.colour == "luma"] == ["srcnn", "drcn", "espcn"]
 
 
 def test_an_unknown_name_raises_with_the_nearest_and_all_known():
@@ -78,14 +77,14 @@ def test_weights_that_are_not_what_the_manifest_says_are_refused(monkeypatch, tm
 def test_a_broken_manifest_is_named_and_the_other_methods_go_on(monkeypatch, tmp_path):
     monkeypatch.setenv("SRCORE_WEIGHTS", str(tmp_path))
     (tmp_path / "manifest.json").write_text('{"espcn": ')
-    assert "manifest.json is no valid manifest" in why_unavailable("espcn")
+    assert "manifest.json cannot be read as a manifest" in why_unavailable("espcn")
     assert weights_sha256("espcn") == ""
     assert is_available("bicubic")
 
 
 def test_importing_measuring_and_asking_load_no_torch():
     code = (
-        "import numpy as np, srcore, srcore.metrics, srcore.methods, srcore.__main__\n"
+        "import numpy as np, srcore, srcore.metrics, srcore.methods.running, srcore.__main__\n"
         "x = np.zeros((16, 16, 3), np.uint8)\n"
         "srcore.measure(x, x); srcore.upscale(x, 'bicubic'); [srcore.why_unavailable(n) for n in srcore.METHODS]\n"
     )

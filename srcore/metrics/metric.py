@@ -1,0 +1,57 @@
+"""An objective metric as an object: what it is called, which direction is better, and how it is measured. No torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from srcore.errors import SrcoreError
+from srcore.images import Pixels
+from srcore.scale import SCALE
+
+Better = Literal["higher", "lower"]
+Comparison = Callable[[Pixels, Pixels], float]
+"""HR and result, uint8 of one size -> the score."""
+
+
+class MetricUnavailable(SrcoreError, RuntimeError):
+    """The metric is known but lacks something here; the message says what to fetch."""
+
+
+class UnknownMetric(SrcoreError, KeyError):
+    """No metric of that name; the message lists the known ones."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How pictures are compared: pixels cut off each side, the device of networks, and VGG-19's weights."""
+
+    crop: int = SCALE
+    device: str = "auto"
+    vgg: Path | None = None
+
+
+def _nothing(settings: Settings) -> str:
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """`better` says which direction is, `decimals` how many a printed mean has.
+
+    `needs` says what is missing here ("" for nothing); `prepare` loads what is needed once and returns the comparison;
+    `note` says where its figure may differ from other tools'. Without a reference (`no_reference`) HR is not looked at.
+    """
+
+    name: str
+    title: str
+    better: Better
+    decimals: int
+    prepare: Callable[[Settings], Comparison]
+    unit: str = ""
+    note: str = ""
+    needs: Callable[[Settings], str] = _nothing
+    no_reference: bool = False
