@@ -2,7 +2,16 @@
 
 from srcore.benchmark import Evaluation, Source, evaluate, find_sources, load_source
 from srcore.errors import SrcoreError
-from srcore.images import MAX_PIXELS, ImageError, Pixels, encode_png, read_image, was_written_here, write_image
+from srcore.images import (
+    MAX_PIXELS,
+    ImageError,
+    Pixels,
+    encode_png,
+    read_image,
+    read_with_alpha,
+    was_written_here,
+    write_image,
+)
 from srcore.matching import match_names
 from srcore.methods.folder import FolderMatch, match_folder
 from srcore.methods.method import Method, MethodFailed, MethodUnavailable, Work
@@ -58,6 +67,7 @@ __all__ = [
     "measure",
     "queue",
     "read_image",
+    "read_with_alpha",
     "register",
     "run",
     "sheet",

@@ -4,31 +4,42 @@ A picture is a uint8 array: (H, W, 3) RGB, or (H, W) grey. Every other form a fi
 of these two when it is read (see `read_image`).
 """
 
+import errno
+import logging
 import struct
+import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from srcore.decoding import Decoded, Samples, Undecodable, decode
 from srcore.errors import SrcoreError
 from srcore.files import whole_file
+from srcore.profiles import ProfileError, read_profile, to_srgb
+
+logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 89_478_485
 """The most pixels a picture may have, 89 megapixels: above it Pillow itself suspects a decompression bomb."""
 
+LARGEST_PIXELS = 16 * MAX_PIXELS
+"""The most that the commands read, so that what they wrote can be read again: files that the user names himself."""
+
 Pixels = npt.NDArray[np.uint8]
 
-_SIXTEEN_BIT_RGB = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGB;16N": "RGB;16B"}
-_SIXTEEN_BIT_RGB |= {key.replace("RGB", "RGBA"): val.replace("RGB", "RGBA") for key, val in _SIXTEEN_BIT_RGB.items()}
+_limit = threading.Lock()  # Pillow's limit is a variable of its module
+
 _SIGNATURE = ("Software", "srcore")  # a text chunk of the PNGs that are written for users, never of raters' images
 _STORED_BLOCK = 65_535  # the most bytes that one stored deflate block holds (RFC 1951, 3.2.4)
 _LARGEST_CHUNK = 2**31 - 1  # a PNG chunk's length field
-_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # EXIF orientation -> what turns the picture upright
+_UPRIGHT: dict[int, Callable[[Samples], Samples]] = {  # EXIF orientation -> what turns the picture upright
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
     4: lambda a: a[::-1],
@@ -43,33 +54,28 @@ class ImageError(SrcoreError, ValueError):
     """A picture that cannot be read, written or used; the message names the file and says what to do."""
 
 
-def read_image(source: Path | BinaryIO, *, name: str | None = None) -> Pixels:
+def read_image(
+    source: Path | str | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> Pixels:
     """Read a PNG, JPEG, TIFF, WebP or any other file that Pillow opens; returns uint8 (H, W, 3) RGB or (H, W) grey.
 
     Grey files (1, 8 or 16 bits, with or without alpha) come back as (H, W), all others as RGB. 16 bits become 8 by
-    rounding v / 257. Transparency is laid over white. CMYK and palettes become RGB. The EXIF orientation is applied;
-    colour profiles are ignored; of an animation the first frame is read. `name` is what messages call the file
-    (default: its path). Raises ImageError for what is no picture, is cut off or broken, has more than MAX_PIXELS
-    pixels, or holds numbers without a known range (floating point, 32 bits).
+    rounding v / 257; floating-point files from 0 to 1 are read. Transparency is laid over white (`read_with_alpha`
+    keeps it). Palettes become RGB. A colour profile other than sRGB is applied: the numbers are then sRGB's, and the
+    log of this module says so. The EXIF orientation is applied; of an animation the first frame is read. `name` is
+    what messages call the file (default: its path). Raises ImageError for what is not a picture, is cut off or broken,
+    has more than `max_pixels` pixels, or holds numbers without a known range.
     """
-    name = name or str(source if isinstance(source, Path) else getattr(source, "name", "the uploaded file"))
-    try:
-        with Image.open(source) as image:
-            _check_size(image.width, image.height, name)
-            pixels = _to_pixels(image, source, name)
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except ImageError:
-        raise
-    except FileNotFoundError as error:
-        raise ImageError(f"{name}: there is no such file") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(_too_large(name)) from error
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{name}: not a picture that can be read; use PNG, JPEG, TIFF or WebP") from error
-    except Exception as error:  # decoders raise nearly every type on broken data
-        raise ImageError(f"{name}: broken or cut off ({error}); fetch or save the file again") from error
-    turn = _UPRIGHT.get(orientation)
-    return np.ascontiguousarray(turn(pixels) if turn else pixels)
+    pixels, alpha, peak = _read(source, name, max_pixels)
+    return _over_white(pixels, alpha, peak)
+
+
+def read_with_alpha(
+    source: Path | str | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> tuple[Pixels, Pixels | None]:
+    """As `read_image`, but with the colours as they are under the transparency, and that as uint8 (H, W) or None."""
+    pixels, alpha, peak = _read(source, name, max_pixels)
+    return _eight_bits(pixels, peak), None if alpha is None else _eight_bits(alpha, peak)
 
 
 def encode_png(pixels: Pixels) -> bytes:
@@ -88,12 +94,18 @@ def encode_png(pixels: Pixels) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", _stored(rows.tobytes())) + _chunk(b"IEND")
 
 
-def write_image(path: Path, pixels: Pixels) -> None:
+def write_image(path: Path | str, pixels: Pixels, *, alpha: Pixels | None = None) -> None:
     """Write a uint8 (H, W, 3) RGB or (H, W) grey picture as a PNG file; it appears whole or not at all.
 
-    Raises ImageError for another suffix than .png (others lose pixels) or a folder that cannot be written.
+    `alpha` is uint8 (H, W) of the same size. Raises ImageError for another suffix than .png (others lose pixels) or a
+    folder that cannot be written.
     """
+    path = Path(path)
     check_pixels(pixels)
+    if alpha is not None:
+        if alpha.shape != pixels.shape[:2]:
+            raise ImageError(f"{path}: the transparency has the shape {alpha.shape}, the picture {pixels.shape[:2]}")
+        pixels = np.dstack([pixels, alpha])
     if path.suffix.lower() != ".png":
         raise ImageError(f"{path}: pictures are written as PNG only; name it {path.stem}.png")
     try:
@@ -133,70 +145,106 @@ def check_pixels(pixels: Pixels) -> None:
         raise ImageError(f"a picture has the shape (height, width, 3) or (height, width), not {pixels.shape}")
 
 
-def _to_pixels(image: Image.Image, source: Path | BinaryIO, name: str) -> Pixels:
-    if image.mode.startswith("I;16"):  # Pillow's own conversion would clip at 255 instead of scaling
-        return _eight_bits(np.asarray(image).astype(np.uint32))
-    if image.mode in ("I", "F"):
-        raise ImageError(f"{name}: 32-bit or floating-point pixels have no known range; save it with 8 or 16 bits")
-    if _has_sixteen_bit_colour(image, name):
-        return _read_sixteen_bit_colour(image, source)
-    if image.mode in ("1", "L") and "transparency" not in image.info:
-        return np.asarray(image.convert("L"))
-    if image.has_transparency_data:
-        over_white = _over_white(np.asarray(image.convert("RGBA")).astype(np.uint32), peak=255)
-        return over_white[:, :, 0] if image.mode in ("1", "L", "LA", "La") else over_white
-    return np.asarray(image.convert("RGB"))
+def _read(source: Path | str | BinaryIO, name: str | None, max_pixels: int) -> tuple[Samples, Samples | None, int]:
+    """Colour and alpha, 0..peak, upright and in sRGB; alpha is None without transparency."""
+    source = Path(source) if isinstance(source, str) else source
+    name = name or str(source if isinstance(source, Path) else getattr(source, "name", "the uploaded file"))
+    try:
+        with _opened(source, max_pixels) as image:
+            _check_size(image.width, image.height, name, max_pixels)
+            found = _in_srgb(decode(image, source), image, name)
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except ImageError:
+        raise
+    except Undecodable as error:
+        raise ImageError(f"{name}: {error}") from error
+    except UnidentifiedImageError as error:  # is an OSError
+        raise ImageError(f"{name}: not a picture that can be read; use PNG, JPEG, TIFF or WebP") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(_too_large(name, max_pixels)) from error
+    except OSError as error:
+        raise ImageError(f"{name}: {_said(error)}") from error
+    except Exception as error:  # decoders raise nearly every type on broken data
+        raise ImageError(f"{name}: broken or cut off ({error}); fetch or save the file again") from error
+    turn = _UPRIGHT.get(orientation, np.asarray)
+    alpha = None if found.alpha is None else np.ascontiguousarray(turn(found.alpha))
+    return np.ascontiguousarray(turn(found.colour)), alpha, found.peak
 
 
-def _has_sixteen_bit_colour(image: Image.Image, name: str) -> bool:
-    raw = [_rawmode(tile) for tile in getattr(image, "tile", [])]
-    if raw and all(mode in _SIXTEEN_BIT_RGB for mode in raw):
-        return True
-    bits = getattr(image, "tag_v2", {}).get(258, (8,))  # TIFF BitsPerSample
-    if image.mode in ("RGB", "RGBA") and max(bits) > 8:
-        raise ImageError(f"{name}: this layout of a 16-bit TIFF (a plane a colour) cannot be read; save it as PNG")
-    return False
+def _said(error: OSError) -> str:
+    """What is wrong with a file that cannot be opened, in words; decoders have errors without a number."""
+    words = {
+        errno.ENOENT: "there is no such file",
+        errno.EISDIR: "is a folder, where a picture is needed; name the files in it",
+        errno.ELOOP: "is a link that leads back to itself",
+        errno.ENAMETOOLONG: "the name is too long for a file",
+        errno.EACCES: "may not be read by this user",
+    }
+    if error.errno is None:
+        return f"broken or cut off ({error}); fetch or save the file again"
+    return words.get(error.errno, f"cannot be read ({error.strerror})")
 
 
-def _read_sixteen_bit_colour(image: Image.Image, source: Path | BinaryIO) -> Pixels:
-    """Pillow keeps the high byte of each 16-bit sample; read the file again in the other byte order for the low one."""
-    high = np.asarray(image)
-    if not isinstance(source, Path):
-        source.seek(0)
-    with Image.open(source) as again:
-        tiles: list[Any] = again.tile
-        again.tile = [_with_rawmode(tile, _SIXTEEN_BIT_RGB[_rawmode(tile)]) for tile in tiles]
-        low = np.asarray(again)
-    values = high.astype(np.uint32) * 256 + low
-    return _over_white(values, peak=65_535) if values.shape[2] == 4 else _eight_bits(values)
+@contextmanager
+def _opened(source: Path | BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
+    """Pillow's image; above its own limit too, where the caller allows more and checks for himself."""
+    if max_pixels <= MAX_PIXELS:
+        with Image.open(source) as image:
+            yield image
+        return
+    with _limit:
+        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(source)
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual
+    with image:
+        yield image
 
 
-def _rawmode(tile: Any) -> str:
-    return str(tile.args if isinstance(tile.args, str) else tile.args[0])
+def _in_srgb(found: Decoded, image: Image.Image, name: str) -> Decoded:
+    """With the file's colour profile applied, if it has another than sRGB."""
+    data = image.info.get("icc_profile")
+    if not data:
+        return found
+    try:
+        profile = read_profile(data)
+        given = found.cmyk if found.cmyk is not None else _eight_bits(found.colour, found.peak)
+        if profile.transform is None:
+            return found
+        if (profile.mode == "CMYK") != (found.cmyk is not None) or (profile.mode == "L" and given.ndim == 3):
+            raise ProfileError(f"{profile.name} describes {profile.mode}, which the picture is not")
+        colour = to_srgb(given, profile.transform, profile.mode)
+    except ProfileError as error:
+        logger.warning("%s: its colour profile is passed over: %s", name, error)
+        return found
+    logger.warning("%s: colours converted from %s to sRGB", name, profile.name)
+    return Decoded(colour, None if found.alpha is None else _eight_bits(found.alpha, found.peak))
 
 
-def _with_rawmode(tile: Any, rawmode: str) -> Any:
-    return tile._replace(args=rawmode if isinstance(tile.args, str) else (rawmode, *tile.args[1:]))
+def _eight_bits(values: Samples, peak: int) -> Pixels:
+    """0..peak -> 0..255, rounded."""
+    if peak == 255:
+        return values.astype(np.uint8)
+    return ((values.astype(np.uint64) * 255 + peak // 2) // peak).astype(np.uint8)
 
 
-def _eight_bits(values: npt.NDArray[np.uint32]) -> Pixels:
-    return ((values + 128) // 257).astype(np.uint8)
-
-
-def _over_white(rgba: npt.NDArray[np.uint32], *, peak: int) -> Pixels:
-    """(H, W, 4) with samples 0..peak -> (H, W, 3) uint8, rounded once."""
-    colour, alpha = rgba[:, :, :3].astype(np.uint64), rgba[:, :, 3:].astype(np.uint64)
-    blended = colour * alpha + peak * (peak - alpha)  # 0..peak^2
+def _over_white(colour: Samples, alpha: Samples | None, peak: int) -> Pixels:
+    """Samples 0..peak, (H, W, 3) or (H, W) -> the same as uint8, rounded once."""
+    if alpha is None:
+        return _eight_bits(colour, peak)
+    cover = (alpha if colour.ndim == 2 else alpha[:, :, None]).astype(np.uint64)
+    blended = colour.astype(np.uint64) * cover + peak * (peak - cover)  # 0..peak^2
     return ((blended * 255 + peak * peak // 2) // (peak * peak)).astype(np.uint8)
 
 
-def _check_size(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{_too_large(name)} It has {width} x {height}.")
+def _check_size(width: int, height: int, name: str, limit: int = MAX_PIXELS) -> None:
+    if width * height > limit:
+        raise ImageError(f"{_too_large(name, limit)} It has {width} x {height}.")
 
 
-def _too_large(name: str) -> str:
-    return f"{name}: more than {MAX_PIXELS:,} pixels, the limit; cut or shrink it first."
+def _too_large(name: str, limit: int) -> str:
+    return f"{name}: more than {limit:,} pixels, the limit; cut or shrink it first."
 
 
 def _chunk(kind: bytes, data: bytes = b"") -> bytes:

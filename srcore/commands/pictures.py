@@ -7,6 +7,7 @@ from typing import Any
 
 import srcore
 from srcore.commands.shared import Commands, add_device, add_files, add_scale, at_least, bar, each_file
+from srcore.images import LARGEST_PIXELS
 from srcore.methods.folder import Wanted, match_folder, read_result
 from srcore.sheet import Region
 
@@ -32,6 +33,7 @@ def add_to(commands: Commands) -> None:
     upscale.add_argument(
         "--ensemble", action="store_true", help="the mean of eight results, of the picture turned and mirrored"
     )
+    upscale.add_argument("--keep-alpha", action="store_true", help="enlarge transparency too, not lay it over white")
     add_scale(upscale)
     add_device(upscale)
     add_files(upscale)
@@ -85,7 +87,7 @@ def _downscale(options: argparse.Namespace) -> None:
     scale = options.scale
 
     def shrink(file: Path, target: Path) -> str:
-        pixels = srcore.read_image(file)
+        pixels = srcore.read_image(file, max_pixels=LARGEST_PIXELS)
         if min(pixels.shape[:2]) < scale:
             raise srcore.ImageError(
                 f"{file}: {pixels.shape[1]} x {pixels.shape[0]} is too small to shrink {scale} times"
@@ -103,8 +105,13 @@ def _upscale(options: argparse.Namespace) -> None:
     method.check(srcore.Work(scale=options.scale, iterations=options.iterations))
 
     def enlarge(file: Path, target: Path) -> str:
+        lr, alpha = srcore.read_with_alpha(file, max_pixels=LARGEST_PIXELS)
+        if not options.keep_alpha and alpha is not None:
+            lr, alpha = srcore.read_image(file, max_pixels=LARGEST_PIXELS), None
+        if lr.shape[0] * lr.shape[1] * options.scale**2 > LARGEST_PIXELS:
+            raise srcore.ImageError(f"{file}: the result would have more than {LARGEST_PIXELS:,} pixels; cut it first")
         output = srcore.run(
-            srcore.read_image(file),
+            lr,
             method.name,
             scale=options.scale,
             device=options.device,
@@ -112,7 +119,9 @@ def _upscale(options: argparse.Namespace) -> None:
             ensemble=options.ensemble,
             progress=bar(file.name),
         )
-        srcore.write_image(target, output.pixels)
+        srcore.write_image(
+            target, output.pixels, alpha=None if alpha is None else srcore.upscale_bicubic(alpha, options.scale)
+        )
         return f"{target} ({output.seconds:.2f} s on {output.device})"
 
     each_file(options, enlarge)

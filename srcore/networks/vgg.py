@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,7 @@ class VGGFeatures(nn.Module):
         weights = weights or (Path(named) if named else None)
         models = torchvision().models
         if weights is None:
-            self.layers = models.vgg19(weights=models.VGG19_Weights.IMAGENET1K_V1).features[: LAST_INDEX[layer] + 1]
+            self.layers = _downloaded(models).features[: LAST_INDEX[layer] + 1]
             mean, std = torch.tensor(_TORCHVISION_MEAN), torch.tensor(_TORCHVISION_STD)
         else:
             with torch.device("meta"):  # the classifier's half gigabyte is never made
@@ -53,14 +53,24 @@ class VGGFeatures(nn.Module):
 
     def _load(self, path: Path) -> None:
         if not path.is_file():
-            raise WeightsError(f"{path}: no VGG-19 weights there; name a safetensors file with SRCORE_VGG19 or --vgg")
+            raise WeightsError(f"{path}: there is no such file of VGG-19 weights; --vgg or SRCORE_VGG19 names one")
         stored = read_state(path)
         wanted = self.layers.state_dict()
         missing = [f"features.{key}" for key in wanted if f"features.{key}" not in stored]
         if missing:
-            raise WeightsError(f"{path} is no VGG-19 under torchvision's keys: {missing[0]} is not in it")
+            raise WeightsError(f"{path} is not a VGG-19 under torchvision's keys: {missing[0]} is not in it")
         state = {key: stored[f"features.{key}"].float() for key in wanted}
         self.layers.load_state_dict(state, assign=True)
+
+
+def _downloaded(models: ModuleType) -> Any:
+    try:
+        return models.vgg19(weights=models.VGG19_Weights.IMAGENET1K_V1)
+    except (OSError, RuntimeError) as error:  # no network, a full disk, a download that is cut off
+        raise WeightsError(
+            f"torchvision's VGG-19 cannot be fetched ({error}); fetch it elsewhere, and name a safetensors file of it "
+            "with --vgg or SRCORE_VGG19"
+        ) from error
 
 
 def torchvision() -> ModuleType:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -124,7 +125,7 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
         return None
     if not path.exists():
         return None
-    saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    saved = read_run_state(path)
     rates = [list(piece) for piece in _rates(recipe, options, None)] if options.rates else None
     asked_for = {
         "recipe": recipe.name,
@@ -139,6 +140,19 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
         if asked is not None and began != asked:
             raise TrainingError(f"{path} is of a run with {name} {began}, not {asked}; a plan stays as it began")
     return saved
+
+
+def read_run_state(path: Path) -> dict[str, Any]:
+    """What a run wrote of itself. Raises TrainingError for a file that is cut off or something else."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpicklers raise nearly every type
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainingError(
+            f"{path} cannot be read as the state of a run ({reason}): it is cut off or something else. Restore it from "
+            "a copy, or begin again in another --out"
+        ) from error
+    return state
 
 
 def _beginning(recipe: Recipe, options: Options) -> Generator | None:

@@ -6,8 +6,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
-
 from srcore import weights
 from srcore.benchmark import find_sources, load_source
 from srcore.inference import Engine
@@ -15,7 +13,7 @@ from srcore.methods.neural import upscale_with
 from srcore.metrics import measure
 from srcore.networks import build
 from srcore.perceptual import FeatureDistance
-from srcore.training.loop import GENERATOR, STATE, TrainingError
+from srcore.training.loop import GENERATOR, STATE, TrainingError, read_run_state
 
 
 def publish(
@@ -37,7 +35,7 @@ def publish(
     """
     if not (run / STATE).is_file():
         raise TrainingError(f"{run} is not the folder of a run: {STATE} is not in it")
-    state: dict[str, Any] = torch.load(run / STATE, map_location="cpu", weights_only=True)
+    state: dict[str, Any] = read_run_state(run / STATE)
     if state["update"] < state["plan"] and not unfinished:
         raise TrainingError(
             f"{run} is at update {state['update']:,} of {state['plan']:,}: "

@@ -6,9 +6,18 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
-from srcore.images import MAX_PIXELS, ImageError, as_rgb, encode_png, read_image, write_image
+from srcore.images import (
+    MAX_PIXELS,
+    ImageError,
+    as_rgb,
+    encode_png,
+    read_image,
+    read_with_alpha,
+    was_written_here,
+    write_image,
+)
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options) -> io.BytesIO:
@@ -207,10 +216,137 @@ def test_a_decompression_bomb_is_refused_from_its_header(width, height):
         read_image(io.BytesIO(bomb), name="bomb.png")
 
 
-@pytest.mark.parametrize("mode", ["F", "I"])
-def test_pixels_of_unknown_range_are_refused(mode):
+@pytest.mark.parametrize(("mode", "value"), [("F", 200.0), ("F", np.nan), ("F", -0.1), ("I", 1)])
+def test_pixels_of_unknown_range_are_refused(mode, value):
     with pytest.raises(ImageError, match="no known range"):
-        read_image(saved(Image.new(mode, (4, 4)), "TIFF"))
+        read_image(saved(Image.new(mode, (4, 4), value), "TIFF"))
+
+
+def test_a_floating_point_tiff_from_0_to_1_is_read():
+    values = np.array([[0, 0.25, 0.5], [0.75, 1, 100 / 255]], np.float32)
+    assert read_image(saved(Image.fromarray(values), "TIFF")).tolist() == [[0, 64, 128], [191, 255, 100]]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_tiff_whose_white_is_zero_is_no_negative(bits, deep):
+    grey = deep[:, :, 0]
+    stored = 65535 - grey if bits == 16 else 255 - rounded(grey)
+    image = Image.fromarray(stored)
+    file = saved(image, "TIFF", tiffinfo={262: 0})
+    if bits == 8:  # Pillow inverts 8 bits itself when it writes: one that is black-is-zero gets the other tag
+        file = saved(image, "TIFF")
+        data = bytearray(file.getvalue())
+        place = data.index(struct.pack("<HHI", 262, 3, 1))
+        data[place + 8] = 0
+        file = io.BytesIO(bytes(data))
+    assert Image.open(file).tag_v2[262] == 0
+    assert np.array_equal(read_image(file), rounded(grey))
+
+
+def grey_alpha16(grey: np.ndarray, alpha: np.ndarray) -> io.BytesIO:
+    """A 16-bit PNG of grey with alpha, written by hand."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.dstack([grey, alpha]))
+    data = b"\x89PNG\r\n\x1a\n"
+    header = struct.pack(">IIBBBBB", grey.shape[1], grey.shape[0], 16, 4, 0, 0, 0)
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        data += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return io.BytesIO(data)
+
+
+def test_sixteen_bit_grey_with_alpha_is_rounded_not_cut_and_stays_grey(deep):
+    grey, alpha = deep[:, :, 0], deep[:, :, 1]
+    alpha[0] = 65535
+    expected = (grey / 65535 * (alpha / 65535) + 1 - alpha / 65535) * 255
+    pixels = read_image(grey_alpha16(grey, alpha))
+    assert pixels.shape == grey.shape
+    assert np.abs(pixels - expected).max() <= 0.5 + 1e-9
+    assert np.array_equal(pixels[0], rounded(grey)[0])
+    under, cover = read_with_alpha(grey_alpha16(grey, alpha))
+    assert np.array_equal(under, rounded(grey))
+    assert np.array_equal(cover, rounded(alpha))
+
+
+def test_the_case_of_grey_with_alpha_is_read_whole(shared):
+    under, alpha = read_with_alpha(shared / "cases" / "greyalpha16.png")
+    pixels = read_image(str(shared / "cases" / "greyalpha16.png"))
+    assert under.shape == pixels.shape == alpha.shape == (96, 120)
+    expected = under / 255 * alpha + 255 - alpha
+    assert np.abs(pixels - expected).max() < 1.5
+    assert set(np.unique(alpha)) == {0, 255}
+    assert len(np.unique(under)) > 100
+
+
+def adobe_rgb_to_srgb(pixels: np.ndarray) -> np.ndarray:
+    """By the standards' numbers: Adobe RGB (1998), gamma 563/256, to IEC 61966-2-1; both have D65."""
+    to_xyz = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
+    to_srgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+    linear = np.clip((pixels / 255) ** (563 / 256) @ (to_srgb @ to_xyz).T, 0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def test_adobe_rgb_becomes_srgb_and_it_is_said(shared, caplog):
+    path = shared / "cases" / "adobergb.png"
+    raw = np.asarray(Image.open(path))
+    pixels = read_image(path)
+    assert np.abs(pixels - adobe_rgb_to_srgb(raw)).max() <= 2
+    assert np.abs(pixels.astype(int) - raw).max() > 10
+    assert "adobergb.png: colours converted from Artifex Software A98 ICC Profile to sRGB" in caplog.text
+
+
+def test_a_profile_that_is_srgb_changes_no_pixel_and_nothing_is_said(noise, caplog):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert np.array_equal(read_image(saved(Image.fromarray(noise), icc_profile=profile)), noise)
+    grey = noise[:, :, 0]
+    assert np.array_equal(read_image(saved(Image.fromarray(grey), icc_profile=profile)), grey)
+    assert caplog.text == ""
+
+
+def test_a_profile_that_cannot_be_used_is_passed_over_and_it_is_said(noise, caplog):
+    assert np.array_equal(read_image(saved(Image.fromarray(noise), icc_profile=b"no profile")), noise)
+    assert "its colour profile is passed over" in caplog.text
+
+
+def test_transparency_is_kept_on_demand(noise, tmp_path):
+    alpha = noise[:, :, 0]
+    write_image(tmp_path / "x.png", noise, alpha=alpha)
+    pixels, cover = read_with_alpha(tmp_path / "x.png")
+    assert np.array_equal(pixels, noise)
+    assert np.array_equal(cover, alpha)
+
+
+def test_arrays_that_come_back_can_be_written_to(noise, tmp_path):
+    for pixels in (noise, noise[:, :, 0]):
+        write_image(str(tmp_path / "x.png"), pixels)
+        assert read_image(str(tmp_path / "x.png")).flags.writeable
+
+
+def test_what_is_no_file_of_a_picture_is_told_in_words(tmp_path):
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    for path, message in (
+        (tmp_path, "is a folder, where a picture is needed"),
+        (tmp_path / "loop.png", "a link that leads back to itself"),
+        (tmp_path / ("n" * 300 + ".png"), "the name is too long"),
+    ):
+        with pytest.raises(ImageError, match=message):
+            read_image(path)
+
+
+def test_a_picture_above_the_limit_is_read_where_more_is_allowed(monkeypatch, tmp_path, noise):
+    monkeypatch.setattr("srcore.images.MAX_PIXELS", 50)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # Pillow refuses twice as many
+    write_image(tmp_path / "large.png", noise)  # 54 pixels
+    with pytest.raises(ImageError, match="the limit"):
+        read_image(tmp_path / "large.png", max_pixels=50)
+    assert np.array_equal(read_image(tmp_path / "large.png", max_pixels=60), noise)
+    assert Image.MAX_IMAGE_PIXELS == 20
+
+
+def test_files_that_were_written_here_are_known(noise, tmp_path):
+    write_image(tmp_path / "ours.png", noise)
+    Image.fromarray(noise).save(tmp_path / "theirs.png")
+    (tmp_path / "text.png").write_text("text")
+    known = [was_written_here(tmp_path / f"{name}.png") for name in ("ours", "theirs", "text", "gone")]
+    assert known == [True, False, False, False]
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 3), (256, 256), (21845, 1), (481, 321), (2040, 1356)])
