@@ -90,8 +90,6 @@ def test_out_that_is_a_file_is_told(photos, tmp_path, capsys):
 
 def test_the_ensemble_is_the_mean_over_the_eight_symmetries(tmp_path):
     lr = picture(9, 7)
-    # These are symmetric themselves, but for the rounding between the bicubic's two passes.
-    assert np.abs(upscale(lr, "bicubic", ensemble=True).astype(int) - upscale(lr, "bicubic")).max() <= 1
     assert np.array_equal(upscale(lr[:, :, 0], "nearest", ensemble=True), upscale(lr[:, :, 0], "nearest"))
     turned = [np.rot90(lr[:, ::-1] if mirrored else lr, turns) for mirrored in (0, 1) for turns in range(4)]
     results = [upscale(np.ascontiguousarray(each), "espcn", device="cpu") for each in turned]
