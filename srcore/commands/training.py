@@ -1,8 +1,12 @@
 """Training: train, bench, publish."""
 
 import argparse
+import json
+import signal
+import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from srcore.commands.shared import Commands, add_device, at_least
 from srcore.training.recipes import RECIPES, get_recipe
@@ -11,6 +15,13 @@ from srcore.training.recipes import RECIPES, get_recipe
 def add_to(commands: Commands) -> None:
     train = commands.add_parser("train", help="train a network by a recipe")
     train.add_argument("recipe", metavar="RECIPE", help=", ".join(RECIPES))
+    train.add_argument(
+        "--options",
+        action=_OptionsFile,
+        type=Path,
+        metavar="FILE",
+        help="take what is not given here from FILE, as options.json of a run has it",
+    )
     train.add_argument("--data", required=True, nargs="+", metavar="PATH", help="photographs: folders, tars, globs")
     train.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the run")
     train.add_argument("--updates", type=at_least(1), metavar="N", help="the plan (default: the recipe's)")
@@ -30,6 +41,8 @@ def add_to(commands: Commands) -> None:
     train.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with, instead of the recipe's")
     train.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: $SRCORE_VGG19, or download)")
     train.add_argument("--validate", type=Path, metavar="DIR", help="benchmark folder for PSNR and a sample picture")
+    train.add_argument("--save-minutes", type=float, metavar="M", help="between two savings of the state (default: 5)")
+    train.add_argument("--memory", type=_gigabytes, metavar="GB", help="of photographs (default: by the device)")
     train.add_argument("--eager", action="store_true", help="on a GPU: without torch.compile and CUDA graphs")
     add_device(train)
     train.set_defaults(command=_train)
@@ -61,6 +74,33 @@ def _add_publish(commands: Commands) -> None:
     publish.set_defaults(command=_publish)
 
 
+class _OptionsFile(argparse.Action):
+    """Fill in from a JSON file what the command line leaves open, before and after it."""
+
+    def __call__(self, parser: Any, namespace: Any, value: Any, option: str | None = None) -> None:
+        try:
+            found = json.loads(value.read_text(encoding="utf-8"))
+            items = dict(found).items()
+        except (OSError, ValueError, TypeError) as error:
+            raise argparse.ArgumentError(self, f"{value} cannot be read as options: {error}") from error
+        actions = {action.dest: action for action in parser._actions}
+        for name, given in items:
+            action = actions.get(name)
+            if action is None or action is self:
+                known = ", ".join(sorted(set(actions) - {"help", self.dest}))
+                raise argparse.ArgumentError(self, f"{value}: there is no option {name!r}; known: {known}")
+            action.required = False
+            if getattr(namespace, name, action.default) == action.default:
+                setattr(namespace, name, Path(given) if action.type is Path else given)
+
+
+def _gigabytes(text: str) -> int:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"must be more than 0, not {text}")
+    return int(value * 1e9)
+
+
 def _rate(text: str) -> float:
     value = float(text)
     if not 0 < value < 1:
@@ -74,12 +114,17 @@ def _train(options: argparse.Namespace) -> None:
     from srcore.training.parallel import leave_processes
     from srcore.training.run import Options
 
-    chosen = {field.name: getattr(options, field.name) for field in fields(Options) if hasattr(options, field.name)}
+    given = {field.name: getattr(options, field.name, None) for field in fields(Options)}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     run = train(recipe, Options(**chosen))
     if run.processes.is_first:
+        if run.signal:
+            print(f"{run.signal}: stopped and saved", file=sys.stderr)
         state = "done" if run.update == run.plan else f"at update {run.update:,} of {run.plan:,}; --resume goes on"
         print(f"{recipe.name} is {state}: {options.out / 'generator.safetensors'}")
     leave_processes()
+    if run.signal:
+        sys.exit(128 + signal.Signals[run.signal])
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from srcore.images import ImageError, Pixels
 from srcore.resize_torch import shrinking_matrix
+from srcore.training.limits import memory_bytes
 from srcore.training.photos import Photo, decode
 
 _REACH = 8  # HR pixels that an LR pixel sees beyond its own four
@@ -67,6 +68,7 @@ class Crops:
         self._draws: tuple[int, Tensor] = (-1, torch.empty(0))
         self._loaded: Shard | None = None
         self._first, self.since = 0, 0
+        self._passed_over: set[Photo] = set()
 
     @property
     def shard(self) -> Shard:
@@ -82,9 +84,14 @@ class Crops:
         return self.shard.after - self.shard.first >= len(self._photos)
 
     @property
-    def photographs(self) -> int:
-        """How many there are in all."""
+    def given(self) -> int:
+        """How many photographs there were to choose from."""
         return len(self._photos)
+
+    @property
+    def photographs(self) -> int:
+        """How many there are in all that crops come from: without those found unreadable or too small so far."""
+        return len(self._photos) - len(self._passed_over)
 
     @property
     def lasts(self) -> int:
@@ -163,10 +170,14 @@ class Crops:
         pictures: list[Pixels] = []
         used, taken = 0, 0
         following = [self._photos[(first + i) % len(self._photos)] for i in range(len(self._photos))]
-        for _, pixels in decode(following):
+        for photo, pixels in decode(following):
             if isinstance(pixels, ImageError):
-                warnings.warn(f"passed over: {pixels}", stacklevel=2)
-            elif min(pixels.shape[:2]) >= self.window:
+                if photo not in self._passed_over:
+                    warnings.warn(f"passed over: {pixels}", stacklevel=2)
+                self._passed_over.add(photo)
+            elif min(pixels.shape[:2]) < self.window:
+                self._passed_over.add(photo)
+            else:
                 if pictures and used + pixels.nbytes > self._memory:
                     break
                 pictures.append(pixels)
@@ -202,10 +213,8 @@ def random_generator(seed: int, purpose: int, number: int) -> torch.Generator:
 
 def _free_memory(device: torch.device) -> int:
     """Bytes to give to photographs: a third of what a GPU has free (two shards lie there at times), a quarter of
-    the machine's memory on a CPU.
+    the machine's or the container's memory on a CPU.
     """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 3
-    from os import sysconf
-
-    return sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES") // 4
+    return memory_bytes() // 4

@@ -15,12 +15,14 @@ from srcore.inference import choose_device
 from srcore.networks import build
 from srcore.networks.generator import Generator
 from srcore.training.data import Crops
+from srcore.training.limits import cpu_cores
 from srcore.training.memory import keep_freed_memory
 from srcore.training.parallel import agree, join_processes
 from srcore.training.photos import find_photos
 from srcore.training.recipes import Rate, Recipe, short
 from srcore.training.records import Records
-from srcore.training.run import Options, Run
+from srcore.training.run import OPTIONS, Options, Run, write_options
+from srcore.training.stopping import Runaway, Signals
 from srcore.training.trainer import LR_MARGIN, Speed, Trainer, has_bfloat16_units
 
 STATE, GENERATOR = "state.pt", "generator.safetensors"
@@ -34,11 +36,22 @@ class TrainingError(SrcoreError, RuntimeError):
 def train(recipe: Recipe, options: Options, *, watch: Callable[[Run], None] | None = None) -> Run:
     """Make a leg of a run: to the end of the plan or of `minutes`; leaves a state that `resume` goes on from.
 
-    `watch` is called after each look at the losses. Raises TrainingError, also when a loss is no longer finite: then
-    the last good state is kept.
+    SIGINT and SIGTERM end the leg as `minutes` do (Run.signal says so); a second one ends it at once. `watch` is
+    called after each look at the losses. Raises TrainingError, also when a loss is no longer finite or has run away:
+    then the last good state is kept.
     """
-    run = _prepare(recipe, options)
-    record = Records(run)
+    with Signals() as signals:
+        run = _prepare(recipe, options)
+        record = Records(run)
+        try:
+            _train(run, record, signals, watch)
+        finally:
+            record.close()
+    return run
+
+
+def _train(run: Run, record: Records, signals: Signals, watch: Callable[[Run], None] | None) -> None:
+    options, device, runaway = run.options, run.trainer.device, Runaway()
     saved = monotonic()
     deadline = run.started + 60 * options.minutes if options.minutes else float("inf")
     stop = False
@@ -48,24 +61,31 @@ def train(recipe: Recipe, options: Options, *, watch: Callable[[Run], None] | No
         if run.update % options.check_every and run.update < run.plan and run.trainer.on_gpu:
             continue
         _refuse_nan(run)
+        if runaway.sees(float(run.trainer.losses["generator"])):
+            raise TrainingError(
+                f"the loss ran away: at update {run.update} its mean is {runaway.mean:.3g}, where it was "
+                f"{runaway.lowest:.3g}. The state before it is kept in {options.out / STATE}; go on from there with "
+                "another --seed, or begin again with a lower learning rate"
+            )
         record.losses()
         if watch:
             watch(run)
-        stop = agree(monotonic() > deadline, run.trainer.device)
-        if agree(monotonic() - saved > 60 * options.save_minutes, run.trainer.device) and not stop:
+        stop = agree(monotonic() > deadline or bool(signals.received), device)
+        due = agree(monotonic() - saved > 60 * options.save_minutes, device)
+        if due and not stop and runaway.mean < 10 * runaway.lowest:
             _save(run)
             record.validation()
             saved = monotonic()
+    run.signal = signals.received
     _save(run)
     record.validation()
-    record.close()
-    return run
 
 
 def _prepare(recipe: Recipe, options: Options) -> Run:
     device = choose_device(options.device)
     if device.type == "cpu":
         keep_freed_memory()
+        torch.set_num_threads(min(torch.get_num_threads(), cpu_cores()))
     processes = join_processes(device)
     if device.type == "cuda":
         device = torch.device("cuda", processes.local_rank)
@@ -76,7 +96,7 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
         recipe = short(recipe)
     optimiser = saved["optimiser"] if saved else options.optimiser or recipe.optimiser
     recipe = replace(recipe, rates=_rates(recipe, options, saved), optimiser=optimiser)
-    plan = saved["plan"] if saved else options.updates or recipe.updates
+    plan = _plan(recipe, options, saved)
     seed, batch = (saved["seed"], saved["batch"]) if saved else (options.seed, options.batch or recipe.batch)
     trainer = Trainer(
         recipe,
@@ -107,8 +127,25 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
     else:
         run.start = _start(recipe, options)
         options.out.mkdir(parents=True, exist_ok=True)
+        if processes.is_first:
+            write_options(options.out / OPTIONS, recipe.name, options)
         _save(run)
     return run
+
+
+def _plan(recipe: Recipe, options: Options, saved: dict[str, Any] | None) -> int:
+    """The updates of the run: what it began with, or more once it has made them all."""
+    if saved is None:
+        return options.updates or recipe.updates
+    plan: int = saved["plan"]
+    if options.updates in (None, plan):
+        return plan
+    if saved["update"] == plan and options.updates > plan:
+        return options.updates
+    raise TrainingError(
+        f"{options.out / STATE} is of a run with plan {plan}, not {options.updates}; a plan stays as it began, and can "
+        "be made longer once it is done"
+    )
 
 
 def _rates(recipe: Recipe, options: Options, saved: dict[str, Any] | None) -> tuple[Rate, ...]:
@@ -129,7 +166,6 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
     rates = [list(piece) for piece in _rates(recipe, options, None)] if options.rates else None
     asked_for = {
         "recipe": recipe.name,
-        "plan": options.updates,
         "batch": options.batch,
         "rates": rates,
         "optimiser": options.optimiser,

@@ -5,13 +5,13 @@ import io
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
 from pathlib import Path
 from typing import NamedTuple
 
 from srcore.images import ImageError, Pixels, as_rgb, read_image
+from srcore.matching import PICTURE_SUFFIXES
+from srcore.training.limits import cpu_cores
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 _TOGETHER = 64  # files decoded ahead
 
 
@@ -50,7 +50,7 @@ def find_photos(sources: Sequence[str | Path]) -> list[Photo]:
 
 def decode(photos: Sequence[Photo]) -> Iterator[tuple[Photo, Pixels | ImageError]]:
     """The pixels of each photograph in order, or why it cannot be read; several are decoded at once."""
-    with ThreadPoolExecutor(min(16, cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(16, cpu_cores())) as pool:
         for start in range(0, len(photos), _TOGETHER):
             chunk = photos[start : start + _TOGETHER]
             yield from zip(chunk, pool.map(_read, chunk), strict=True)
@@ -65,16 +65,16 @@ def _read(photo: Photo) -> Pixels | ImageError:
 
 def _expand(path: Path) -> list[Photo]:
     if path.is_dir():
-        return [Photo(file, file.name) for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES]
+        return [Photo(file, file.name) for file in path.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES]
     if path.suffix.lower() == ".tar":
         return _members(path)
-    return [Photo(path, path.name)] if path.suffix.lower() in _SUFFIXES else []
+    return [Photo(path, path.name)] if path.suffix.lower() in PICTURE_SUFFIXES else []
 
 
 def _members(path: Path) -> list[Photo]:
     try:
         with tarfile.open(path, "r:") as tar:
-            files = [m for m in tar if m.isfile() and Path(m.name).suffix.lower() in _SUFFIXES]
+            files = [m for m in tar if m.isfile() and Path(m.name).suffix.lower() in PICTURE_SUFFIXES]
             return [Photo(path, member.name, member.offset_data, member.size) for member in files]
     except tarfile.TarError as error:
         raise ImageError(f"{path}: not an uncompressed tar file ({error})") from error

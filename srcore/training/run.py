@@ -1,13 +1,17 @@
 """A run of training: how it is made, and how far it is."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from time import monotonic
 
+from srcore.files import whole_file
 from srcore.training.data import Crops
 from srcore.training.parallel import Processes
 from srcore.training.recipes import Optimiser, Recipe
 from srcore.training.trainer import Trainer
+
+OPTIONS = "options.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,7 @@ class Run:
     started: float = field(default_factory=monotonic)
     earlier: float = 0.0  # seconds that the legs before this one took
     start: str = ""  # the weights it began with, by name and sha256
+    signal: str = ""  # the name of the one that ended this leg
     short: bool = False  # whether `recipe` is the short form
 
     @property
@@ -58,3 +63,12 @@ class Run:
     def plan(self) -> int:
         """The updates of the whole run."""
         return self.trainer.plan
+
+
+def write_options(path: Path, recipe: str, options: Options) -> None:
+    """Write how a run was begun as JSON, which `train --options` reads; what was left to its default is not in it."""
+    given = {f.name: getattr(options, f.name) for f in fields(Options) if getattr(options, f.name) != f.default}
+    given.pop("resume", None)
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+    with whole_file(path) as file:
+        file.write((json.dumps({"recipe": recipe} | plain, indent=2) + "\n").encode())

@@ -191,7 +191,7 @@ def test_the_discriminator_gives_a_logit_a_picture():
 
 def test_every_method_with_weights_has_its_network():
     assert isinstance(build("srgan-vgg54"), SRResNet)
-    with pytest.raises(ValueError, match="bicubic is no network"):
+    with pytest.raises(ValueError, match="bicubic has no network that is trained here"):
         build("bicubic")
 
 
