@@ -328,8 +328,8 @@ def test_runs_that_cannot_start_say_why(photos, tmp_path, monkeypatch):
     train(small("espcn"), options_for(photos, tmp_path / "c", updates=1))
     with pytest.raises(TrainingError, match="--resume, or name another --out"):
         train(small("espcn"), options_for(photos, tmp_path / "c"))
-    with pytest.raises(TrainingError, match=r"with plan 1, not 9"):
-        train(small("espcn"), options_for(photos, tmp_path / "c", updates=9, resume=True))
+    with pytest.raises(TrainingError, match=r"with batch 2, not 3"):
+        train(small("espcn"), options_for(photos, tmp_path / "c", updates=1, batch=3, resume=True))
 
 
 def test_the_start_is_taken_from_a_file(photos, tmp_path):
