@@ -125,6 +125,9 @@ class Rating(models.Model):
     hidden_ms = models.FloatField(
         default=0, help_text="time since the first painting in which the image could not be seen"
     )
+    waited_ms = models.FloatField(
+        null=True, help_text="from the end of the grey until the image was painted: the network and the decoding"
+    )
     device_pixel_ratio = models.FloatField()
     visual_viewport_scale = models.FloatField()
     viewport_width = models.FloatField(help_text="CSS pixels")

@@ -11,6 +11,7 @@ from analysis.scale import ACR, Scale
 from studies.models.content import Benchmark, Method, SourceImage, Stimulus
 from studies.models.fields import ScaleField
 
+LONGEST_PACE_MS = 10_000
 DEFAULT_INSTRUCTIONS = """\
 You will see one image after another. Rate the quality of each image from {low} to {high}, \
 by how good it looks to you. There are no right or wrong answers.
@@ -80,6 +81,23 @@ class Study(models.Model):
     seed = models.PositiveBigIntegerField(
         validators=[MaxValueValidator(2**63 - 1)],
         help_text="Every rater's order follows from this number and the rater's label.",
+    )
+    announce_start = models.BooleanField(
+        "a page says when it counts",
+        default=True,
+        help_text="Between the examples and the first image, with its button elsewhere than the examples' one.",
+    )
+    least_view_ms = models.PositiveSmallIntegerField(
+        "answers count after milliseconds",
+        default=300,
+        validators=[MaxValueValidator(LONGEST_PACE_MS)],
+        help_text="What is pressed before the image was visible for so long is taken for a slip. 0: everything counts.",
+    )
+    gap_ms = models.PositiveSmallIntegerField(
+        "grey between images, milliseconds",
+        default=500,
+        validators=[MaxValueValidator(LONGEST_PACE_MS)],
+        help_text="The screen stays mid-grey for so long between two images.",
     )
     pause_minutes = models.PositiveSmallIntegerField(
         "pause offered after minutes",

@@ -24,4 +24,6 @@ class RatingForm(forms.Form):
 
 for _field in fields(DisplayFacts):
     _least, _most = (SMALLEST_RATIO, LARGEST_RATIO) if _field.name in _RATIOS else (0, sys.float_info.max)
-    RatingForm.base_fields[_field.name] = forms.FloatField(min_value=_least, max_value=_most)
+    RatingForm.base_fields[_field.name] = forms.FloatField(
+        min_value=_least, max_value=_most, required=_field.default is not None
+    )

@@ -45,6 +45,7 @@ class DisplayFacts:
 
     response_ms: float
     hidden_ms: float
+    waited_ms: float | None = None  # of a page that was loaded before this was asked for
     device_pixel_ratio: float
     visual_viewport_scale: float
     viewport_width: float

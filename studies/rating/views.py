@@ -204,11 +204,15 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
     if stage != "finished":
         data["largest"] = sessions.largest_image(rater.study)
     session = sessions.session_of(rater)
+    if session:
+        data["announce"] = rater.study.announce_start and session.calibration_trials > 0 and session.rated == 0
     if session and stage == "calibration":
         data["examples"] = trials_data(sessions.calibration_trials(session))
     if session and stage == "rating":
         data["standing"] = standing_data(sessions.standing(session))
         data["upcoming"] = f"{reverse('upcoming')}?who={outbox_key(rater)}"
+        data["least_view_ms"] = rater.study.least_view_ms
+        data["gap_ms"] = rater.study.gap_ms
         data["pause_minutes"] = rater.study.pause_minutes
         data["reminder_minutes"] = rater.study.reminder_minutes
     return data

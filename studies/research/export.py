@@ -14,9 +14,12 @@ from analysis.spreadsheet import defused
 from studies.models import Rating, Study
 from studies.protocol.slots import Role, slots
 
-# The contract of analysis.schema, and how the researcher calls the method.
-_METHOD = RATINGS_COLUMNS.index("method") + 1
-COLUMNS = (*RATINGS_COLUMNS[:_METHOD], "method_title", *RATINGS_COLUMNS[_METHOD:])
+# The contract of analysis.schema, with how the researcher calls the method and the time that the network took.
+_METHOD, _HIDDEN = (RATINGS_COLUMNS.index(name) + 1 for name in ("method", "hidden_ms"))
+COLUMNS = (
+    *RATINGS_COLUMNS[:_METHOD], "method_title", *RATINGS_COLUMNS[_METHOD:_HIDDEN], "waited_ms",
+    *RATINGS_COLUMNS[_HIDDEN:],
+)  # fmt: skip
 OBJECTIVE_COLUMNS = ("benchmark", "source", "method", "psnr", "ssim")
 Kind = Literal["csv", "parquet"]
 KINDS: dict[str, Kind] = {"csv": "csv", "parquet": "parquet"}

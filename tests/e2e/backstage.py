@@ -1,5 +1,6 @@
 """What the browser tests do to the site's database, and what they read from it. Runs in a process beside the site."""
 
+import time
 import uuid
 from datetime import timedelta
 
@@ -37,6 +38,16 @@ def invite_to_new_study(
 def ratings(rater: int) -> list[dict[str, float]]:
     rows = Rating.objects.filter(trial__session__rater=rater).order_by("trial__position")
     return list(rows.values("trial__position", "score", "response_ms", "hidden_ms", "device_pixel_ratio"))
+
+
+def pace_of(rater: int, *, number: int = 0) -> list[dict[str, float]]:
+    """response_ms and waited_ms of the ratings, once there are `number`."""
+    deadline = time.monotonic() + 20
+    while len(rows := list(Rating.objects.filter(trial__session__rater=rater).order_by("trial__position"))) < number:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{len(rows)} of {number} ratings arrived")
+        time.sleep(0.05)
+    return [{"response_ms": row.response_ms, "waited_ms": row.waited_ms} for row in rows]
 
 
 def scores(rater: int) -> list[int]:

@@ -24,6 +24,8 @@ def another(field: models.Field, value):
     """A value that the column takes and that is not this one."""
     if field.choices:
         return next(choice for choice, _ in field.choices if choice != value)
+    if isinstance(field, models.BooleanField):
+        return not value
     if isinstance(field, models.DateTimeField):
         return (value or NOW) - timedelta(hours=1)
     if isinstance(field, models.UUIDField):
@@ -116,7 +118,9 @@ def test_a_database_of_the_version_before_rooms_migrates_with_a_launched_study_w
         assert "scale" not in _columns("studies_study")
     finally:
         call_command("migrate", verbosity=0)
-    assert Study.objects.get().scale == study.scale
+    migrated = Study.objects.get()
+    assert migrated.scale == study.scale
+    assert (migrated.announce_start, migrated.least_view_ms, migrated.gap_ms) == (False, 0, 0), "it keeps its way"
     assert Rating.objects.get().score == 4
     session.refresh_from_db()
     _rate(rater, session, 2)

@@ -28,7 +28,7 @@ function show() {
   for (const item of element("scores").children) item.classList.toggle("shown", item === label);
   element("status").textContent = `This is ${[label.dataset.score, label.dataset.label].filter(Boolean).join(" - ")}`;
   element("back").disabled = index === 0;
-  element("next").textContent = index === trials.length - 1 ? "Start rating" : "Next example";
+  element("next").textContent = index < trials.length - 1 ? "Next example" : data.announce ? "Go on" : "Start rating";
   if (bitmap && !overlay.covered) {
     stage.show(bitmap);
     element("stage").dataset.painted = trial.position;

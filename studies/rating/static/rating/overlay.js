@@ -3,7 +3,7 @@
 
 import { element } from "./page.js";
 
-const GRAVEST_FIRST = ["refused", "display", "elsewhere", "pause", "waiting"];
+const GRAVEST_FIRST = ["refused", "display", "elsewhere", "pause", "begin", "waiting"];
 
 export class Overlay {
   #dialog = element("overlay");

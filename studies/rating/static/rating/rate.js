@@ -16,6 +16,10 @@ let standing = data.standing; // what the server last said
 let trial = null; // the one that is due here
 let onScreen = false; // its image has been painted and can be seen
 let watch = null; // runs from the first frame that showed it
+let greySince = null; // when the image before it left the screen
+let dueSince = null; // from when it could have been seen, had it been there
+let waited = 0; // how long it was not there
+let grey = 0; // the timer of the grey between two images
 let lastActive = Date.now();
 
 const work = new Stopwatch(performance.now());
@@ -41,7 +45,8 @@ const open = () => standing.upcoming.filter((one) => !outbox.has(one.position));
 
 function next() {
   trial = open()[0] ?? null;
-  watch = null;
+  if (watch) greySince = performance.now();
+  watch = dueSince = null;
   given.reset();
   hide();
   if (!trial) return standStill();
@@ -55,15 +60,28 @@ function next() {
 
 function paint() {
   const bitmap = trial && images.get(trial);
-  if (trial && !bitmap) say("Loading the image");
-  if (!bitmap) stage.clear();
-  if (!bitmap || overlay.covered || document.hidden) return;
+  if (!trial || overlay.covered || document.hidden) return stage.clear();
+  clearTimeout(grey);
+  const left = greySince === null ? 0 : greySince + data.gap_ms - performance.now();
+  if (left > 0) {
+    stage.clear();
+    grey = setTimeout(paint, left);
+    return;
+  }
+  dueSince ??= performance.now();
+  if (!bitmap) {
+    say("Loading the image");
+    return stage.clear();
+  }
   const drawn = trial;
   stage.show(bitmap);
   afterPaint((now) => {
     if (drawn !== trial || overlay.covered || document.hidden) return;
     if (watch) watch.setVisible(true, now);
-    else watch = new Stopwatch(now);
+    else {
+      watch = new Stopwatch(now);
+      waited = now - dueSince;
+    }
     onScreen = true;
     lastActive = Date.now();
     element("stage").dataset.painted = trial.position;
@@ -80,8 +98,9 @@ function rate(score) {
   if (!onScreen || overlay.covered || document.hidden) return;
   if (awayTooLong()) return window.location.reload();
   const { seen, unseen } = watch.read(performance.now());
+  if (seen < data.least_view_ms) return; // a slip
   const { position, token } = trial;
-  outbox.add({ position, token, fields: { score, response_ms: seen, hidden_ms: unseen, ...displayFacts() } });
+  outbox.add({ position, token, fields: { score, response_ms: seen, hidden_ms: unseen, waited_ms: waited, ...displayFacts() } });
   lastActive = Date.now();
   next();
 }
@@ -172,6 +191,7 @@ function cover(covered) {
   const now = performance.now();
   work.setVisible(!covered && !document.hidden, now);
   if (!covered) return paint();
+  dueSince = null;
   watch?.setVisible(false, now);
   stage.clear();
   hide();
@@ -180,7 +200,10 @@ function cover(covered) {
 function turnedVisible() {
   const now = performance.now();
   work.setVisible(!overlay.covered && !document.hidden, now);
-  if (document.hidden) return watch?.setVisible(false, now);
+  if (document.hidden) {
+    dueSince = null;
+    return watch?.setVisible(false, now);
+  }
   if (awayTooLong()) return window.location.reload();
   if (onScreen) watch.setVisible(true, now);
   else paint();
@@ -227,5 +250,9 @@ document.addEventListener("visibilitychange", turnedVisible);
 watchDisplay(checkDisplay);
 reloadWhenShownAgain();
 await Promise.all([stage.ready, outbox.load()]);
+if (data.announce && outbox.size === 0) {
+  const text = "The examples are over. From now on rate what you see; every answer counts.";
+  overlay.raise("begin", { title: "Now it counts", text, button: "Start rating", act: () => overlay.lower("begin") });
+}
 next();
 outbox.send();
