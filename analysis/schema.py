@@ -17,8 +17,8 @@ from analysis.columns import Rule, checked_copy, fail, no_duplicate, numbers, re
 from analysis.scale import ACR, Scale, ScaleError
 
 RATINGS_COLUMNS = (
-    "study", "rater", "session", "position", "benchmark", "source", "method", "repeat", "score",
-    "response_ms", "rated_at", "hidden_ms", "device_pixel_ratio", "visual_viewport_scale",
+    "study", "rater", "session", "position", "benchmark", "source", "method", "method_title", "repeat", "score",
+    "response_ms", "rated_at", "hidden_ms", "waited_ms", "device_pixel_ratio", "visual_viewport_scale",
     "viewport_width", "viewport_height", "screen_width", "screen_height",
 )  # fmt: skip
 SCALE_COLUMNS = ("scale_low", "scale_high", "scale_step")  # one scale in every row; an empty step is continuous
@@ -27,7 +27,7 @@ STIMULUS = ["benchmark", "source", "method"]
 RATING_KEY = ["rater", *STIMULUS, "repeat"]
 NO_BENCHMARK = "all"  # what the benchmark of a table without that column is called
 
-_TEXT = ("study", "rater", "session", "benchmark", "source", "method")
+_TEXT = ("study", "rater", "session", "benchmark", "source", "method", "method_title")
 _TEXT_REQUIRED = ("rater", "benchmark", "source", "method")
 _ANY = Rule(-np.inf, np.inf, whole=False, empty=False)
 _NUMBERS = {
@@ -39,6 +39,7 @@ _NUMBERS = {
     "position": Rule(0, np.inf, whole=True, empty=True),
     "response_ms": Rule(0, np.inf, whole=False, empty=True),
     "hidden_ms": Rule(0, np.inf, whole=False, empty=True),
+    "waited_ms": Rule(0, np.inf, whole=False, empty=True),
     "device_pixel_ratio": Rule(0.01, 100, whole=False, empty=True),
     "visual_viewport_scale": Rule(0.01, 100, whole=False, empty=True),
     "viewport_width": Rule(0, np.inf, whole=False, empty=True),

@@ -14,12 +14,6 @@ from analysis.spreadsheet import defused
 from studies.models import Rating, Study
 from studies.protocol.slots import Role, slots
 
-# The contract of analysis.schema, with how the researcher calls the method and the time that the network took.
-_METHOD, _HIDDEN = (RATINGS_COLUMNS.index(name) + 1 for name in ("method", "hidden_ms"))
-COLUMNS = (
-    *RATINGS_COLUMNS[:_METHOD], "method_title", *RATINGS_COLUMNS[_METHOD:_HIDDEN], "waited_ms",
-    *RATINGS_COLUMNS[_HIDDEN:],
-)  # fmt: skip
 OBJECTIVE_COLUMNS = ("benchmark", "source", "method", "psnr", "ssim")
 Kind = Literal["csv", "parquet"]
 KINDS: dict[str, Kind] = {"csv": "csv", "parquet": "parquet"}
@@ -44,10 +38,11 @@ def counted_ratings(study: Study) -> QuerySet[Rating]:
 
 
 def ratings_frame(study: Study) -> pd.DataFrame:
-    """One row a rating, ordered by rater and position: the columns COLUMNS, then those of the study's scale."""
-    fields: list[Combinable] = [_FIELDS.get(column, F(column)) for column in COLUMNS]
+    """One row a rating, ordered by rater and position: the columns RATINGS_COLUMNS, then those of the study's scale."""
+    fields: list[Combinable] = [_FIELDS.get(column, F(column)) for column in RATINGS_COLUMNS]
     rows = counted_ratings(study).order_by("trial__session__rater_id", "trial__position").values_list(*fields)
-    frame = pd.DataFrame.from_records(list(rows), columns=list(COLUMNS))
+    frame = pd.DataFrame.from_records(list(rows), columns=list(RATINGS_COLUMNS))
+    frame["waited_ms"] = frame["waited_ms"].astype("float64")
     frame["rated_at"] = pd.to_datetime(frame["rated_at"], utc=True)
     frame = frame.assign(**scale_columns(study.scale))
     # A table without rows is an error to who reads ratings, and no news to who watches a study begin.

@@ -7,20 +7,20 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from analysis.objective import read_objective
-from analysis.schema import SCALE_COLUMNS, read_ratings
+from analysis.schema import RATINGS_COLUMNS, SCALE_COLUMNS, read_ratings
 from studies.access import invited_rater
 from studies.models import Method, Stimulus, Study
 from studies.rating import sessions
 from studies.rating.recording import record_rating
 from studies.rating.withdrawal import withdraw
-from studies.research.export import COLUMNS, OBJECTIVE_COLUMNS, objective_frame, ratings_frame, serialise
+from studies.research.export import OBJECTIVE_COLUMNS, objective_frame, ratings_frame, serialise
 from studies.research.monitoring import rater_progress, results_table, studies_with_counts
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.rating.test_sessions import DISPLAY
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 NOW = timezone.now()
-ALL_COLUMNS = (*COLUMNS, *SCALE_COLUMNS)
+ALL_COLUMNS = (*RATINGS_COLUMNS, *SCALE_COLUMNS)
 SCORES = {"nearest": 1, "bicubic": 2, "hr": 5}
 
 
