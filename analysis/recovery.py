@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from scipy import stats
 
+from analysis.degenerate import FEWEST_RATERS, causes, vanished
 from analysis.mos import group_codes
-from analysis.schema import STIMULUS
+from analysis.panel import matrix
+from analysis.scale import ACR
+from analysis.schema import STIMULUS, scale_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analysis.scale import Scale
 
 IntervalKind = Literal["information", "residual"]
 TOLERANCE = 1e-8  # of the step of psi, and the term added to each variance: both from the P.910 reference
@@ -24,7 +29,9 @@ Z95 = 1.959964
 class Recovery:
     """stimuli: benchmark, source, method, n, psi, ci_low, ci_high; raters: rater, n, bias, inconsistency.
 
-    Beside bias and inconsistency stand their 95 % limits, as _low and _high.
+    Beside bias and inconsistency stand their 95 % limits, as _low and _high. `limit` says what is wrong with the
+    numbers, "" where nothing is: psi of a degenerate maximum (`degenerate`) is no result, and then `without` is the
+    recovery without the raters `left_out`, None where too few would stay.
     """
 
     stimuli: pd.DataFrame
@@ -32,6 +39,9 @@ class Recovery:
     iterations: int
     converged: bool
     interval: str
+    limit: str = ""
+    left_out: tuple[str, ...] = ()
+    without: Recovery | None = None
 
 
 class _Sums(NamedTuple):
@@ -54,7 +64,7 @@ class Solution(NamedTuple):
     step: float
 
 
-def recover(ratings: pd.DataFrame, *, interval: IntervalKind = "residual") -> Recovery:
+def recover(ratings: pd.DataFrame, *, interval: IntervalKind = "residual", scale: Scale | None = None) -> Recovery:
     """Maximum likelihood of u = psi_j + bias_i + inconsistency_i N(0, 1) by alternating projection.
 
     Li, Bampis, Janowski, Katsavounidis (arXiv 2004.02067), standardised in ITU-T P.910 Annex E and P.913
@@ -62,21 +72,52 @@ def recover(ratings: pd.DataFrame, *, interval: IntervalKind = "residual") -> Re
     name: `information` is z / sqrt(sum_i inconsistency_i^-2) as published; `residual` is z times the residual
     standard deviation of the stimulus over sqrt(n), as in common software. Of bias: z inconsistency /
     sqrt(n). Of inconsistency: chi-square. A rater or stimulus with a single rating has no residual of its
-    own: read its limits with care.
+    own: read its limits with care. The constants of the iteration are those of a scale of width 4; another scale's
+    scores are stretched onto it and back.
+
+    A maximum at which a rater's inconsistency vanishes is no result: `Recovery.limit` says so and why, and
+    `Recovery.without` is the answer without the cause.
     """
+    found = _recover(ratings, interval, scale)
+    panel = matrix(ratings)
+    bad = vanished(found.raters["inconsistency"].to_numpy(), panel.scores)
+    if not bad.any():
+        said = "" if found.converged else f"not converged after {found.iterations} iterations"
+        return replace(found, limit=said)
+    out, why = causes(bad, panel.scores, panel.raters)
+    left_out = tuple(name for name, gone in zip(panel.raters, out, strict=True) if gone)
+    said = f"no result: the maximum is degenerate, for {'; '.join(why)}"
+    rest = ratings[~ratings["rater"].isin(left_out)]
+    without = None
+    if rest["rater"].nunique() >= FEWEST_RATERS:
+        without = recover(rest, interval=interval, scale=scale_of(ratings, scale))
+        left_out, without = left_out + without.left_out, without.without if without.left_out else without
+    if without is None:
+        said += "; too few other raters are there for this model: use the MOS"
+    return replace(found, limit=said, left_out=left_out, without=without)
+
+
+def _recover(ratings: pd.DataFrame, interval: IntervalKind, scale: Scale | None) -> Recovery:
+    """The maximum that the iteration finds, whatever it is worth."""
     if interval not in get_args(IntervalKind):
         raise ValueError(f"unknown interval {interval!r}; known: {', '.join(get_args(IntervalKind))}")
     rater, raters = group_codes(ratings, ["rater"])
     stimulus, stimuli = group_codes(ratings, STIMULUS)
-    sums = _sums(rater, stimulus, ratings["score"].to_numpy(np.float64), (len(raters), len(stimuli)))
+    stretch = ACR.width / scale_of(ratings, scale).width
+    sums = _sums(rater, stimulus, stretch * ratings["score"].to_numpy(np.float64), (len(raters), len(stimuli)))
     state = _alternate(sums)
     return Recovery(
-        stimuli=_stimulus_table(stimuli, sums, state, interval),
-        raters=_rater_table(raters, sums, state),
+        stimuli=_unstretched(_stimulus_table(stimuli, sums, state, interval), stretch, but=[*STIMULUS, "n"]),
+        raters=_unstretched(_rater_table(raters, sums, state), stretch, but=["rater", "n"]),
         iterations=state.iterations,
         converged=state.step < TOLERANCE,
         interval=interval,
     )
+
+
+def _unstretched(table: pd.DataFrame, stretch: float, *, but: list[str]) -> pd.DataFrame:
+    numbers = [column for column in table.columns if column not in but]
+    return table.assign(**{name: table[name] / stretch for name in numbers})
 
 
 def solve(scores: np.ndarray) -> Solution:

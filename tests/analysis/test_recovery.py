@@ -14,6 +14,7 @@ from sureal.subjective_model import SubjectMLEModelProjectionSolver, SubjectMLEM
 
 from analysis.mos import mos
 from analysis.recovery import rater_bias, recover, remove_bias, solve
+from analysis.scale import Scale
 from analysis.schema import STIMULUS, validate_ratings
 from tests.analysis.panels import random_panel
 
@@ -160,3 +161,62 @@ def test_an_array_gives_what_the_table_gives():
     np.testing.assert_allclose(found.bias, wanted.raters["bias"], atol=1e-12)
     with pytest.raises(ValueError, match="has no rating at all"):
         solve(np.array([[1.0, np.nan], [2.0, np.nan]]))
+
+
+def raters_of(scores, prefix="r"):
+    """A panel from scores (raters, stimuli)."""
+    rows = [(f"{prefix}{i:02d}", f"s{j:02d}", "m", value) for i, row in enumerate(scores) for j, value in enumerate(row)]
+    return validate_ratings(pd.DataFrame(rows, columns=["rater", "source", "method", "score"]))
+
+
+def real_raters(raters, stimuli=60, seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(1.3, 4.7, stimuli) + 0.3 * rng.normal(size=(raters, 1))
+    return raters_of(np.clip(np.rint(truth + 0.7 * rng.normal(size=(raters, stimuli))), 1, 5))
+
+
+def test_straight_liners_beside_real_raters_make_no_result_and_the_answer_without_them_stands_beside_it():
+    real = real_raters(10)
+    liners = raters_of(np.full((5, 60), 3), prefix="liner")
+    found = recover(pd.concat([real, liners], ignore_index=True))
+    assert found.stimuli["psi"].std() < 1e-6
+    assert found.limit.startswith("no result: the maximum is degenerate, for 'liner00', 'liner01', 'liner02' and 2 more")
+    assert found.left_out == tuple(f"liner{i:02d}" for i in range(5))
+    pd.testing.assert_frame_equal(found.without.stimuli, recover(real).stimuli)
+
+
+def test_a_rater_entered_twice_makes_no_result_and_is_named():
+    real = real_raters(5)
+    twin = real[real["rater"] == "r00"].assign(rater="s00")
+    found = recover(pd.concat([real, twin], ignore_index=True))
+    assert (found.raters["inconsistency"] == 0).sum() == 2
+    assert "'s00' gave the same scores as 'r00': entered twice?" in found.limit
+    assert found.left_out == ("s00",)
+    pd.testing.assert_frame_equal(found.without.raters, recover(real).raters)
+
+
+def test_one_rater_taken_as_the_truth_among_three_is_no_result_and_the_mos_is_recommended():
+    found = recover(real_raters(3))
+    assert "are fitted exactly, as if they were the truth" in found.limit
+    assert "use the MOS" in found.limit
+    assert found.without is None
+
+
+def test_a_rater_of_one_rating_is_left_out_of_the_answer_beside():
+    real = real_raters(8)
+    once = real.head(1).assign(rater="x")
+    found = recover(pd.concat([real, once], ignore_index=True))
+    assert "'x' gave fewer than 3 ratings" in found.limit
+    pd.testing.assert_frame_equal(found.without.stimuli, recover(real).stimuli)
+
+
+def test_a_real_panel_is_not_called_degenerate(nflx, vqeg):
+    assert [recover(panel).limit for panel in (nflx, vqeg)] == ["", ""]
+
+
+def test_psi_follows_the_scale():
+    real = real_raters(8)
+    line = Scale(0, 100, None)
+    wide = recover(real.assign(score=25.0 * (real["score"] - 1)), scale=line)
+    np.testing.assert_allclose(wide.stimuli["psi"], 25 * (recover(real).stimuli["psi"] - 1), atol=1e-6)
+    assert wide.iterations == recover(real).iterations
