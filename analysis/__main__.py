@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from analysis.columns import checked_copy, read, text
-from analysis.mos import IntervalName
+from analysis.mos import STANDARD, IntervalName
 from analysis.objective import read_objective
 from analysis.pairs import command as pairs
 from analysis.scale import Scale, ScaleError
@@ -62,7 +62,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         help="of the scores, STEP or 'continuous' (default: the table's columns scale_..., else 1 5 1)",
     )
     parser.add_argument("--reference", help="the hidden reference's method name (default: hr, where there is one)")
-    parser.add_argument("--interval", choices=get_args(IntervalName), default="two_way_bootstrap")
+    parser.add_argument("--interval", choices=get_args(IntervalName), default=STANDARD)
     parser.add_argument("--unit", choices=get_args(Unit), default="two_way", help="what the tests sample")
     parser.add_argument("--zero-method", choices=get_args(ZeroMethod), default="pratt")
     parser.add_argument("--margin", type=float, help="in scores: also test that methods differ by no more than this")

@@ -90,7 +90,7 @@ def _fitted(value: np.ndarray, sample: Sample, sign: int) -> tuple[np.ndarray, n
     predicted = logistic(value, parameters, sign)
     plcc = correlation.pearson(predicted, sample.average, sample.weight)
     # Least squares in a given direction correlates no less than 0; where the data run against it the fit ends flat.
-    return predicted, np.where(is_flat(sample.average, predicted), 0.0, np.maximum(plcc, 0.0))
+    return predicted, np.where(is_flat(sample.average, predicted), 0.0, np.maximum(np.nan_to_num(plcc), 0.0))
 
 
 def _row(common: Common, sample: Sample, index: int, seed: int) -> dict[str, object]:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from analysis.scale import Scale
 
 IntervalName = Literal["student", "normal", "rater_bootstrap", "two_way_bootstrap", "two_way"]
+STANDARD: IntervalName = "two_way"  # of the site and of a report that asks for no other
 DRAWS = 1000
+FEW_IMAGES = 3  # fewer tell next to nothing of other images
 BINS = 20  # of a continuous scale's score distribution
 
 
@@ -67,6 +69,49 @@ def mos(
         ends = scale_of(ratings, scale)
         low, high = (np.clip(limit, ends.low, ends.high) for limit in (low, high))
     return keys.assign(n=n, mos=mean, sd=sd, ci_low=low, ci_high=high)
+
+
+def method_scores(
+    ratings: pd.DataFrame,
+    *,
+    interval: IntervalName = STANDARD,
+    draws: int = DRAWS,
+    seed: int = 0,
+    scale: Scale | None = None,
+) -> pd.DataFrame:
+    """MOS of each method on each benchmark as the site and the report print it, so that they print the same.
+
+    The columns of `mos`, the interval at 95 % and cut at the ends of the scale, then n_raters, n_images and limit: what
+    the row's numbers cannot tell, "" where nothing is to be said.
+    """
+    by = ["benchmark", "method"]
+    table = mos(ratings, by=by, interval=interval, draws=draws, seed=seed)
+    ends = scale_of(ratings, scale)
+    counts = first_showings(ratings).groupby(by)[["rater", "source"]].nunique()
+    counts = counts.loc[pd.MultiIndex.from_frame(table[by])]
+    cut = (table["ci_low"] < ends.low) | (table["ci_high"] > ends.high)
+    table["ci_low"], table["ci_high"] = (table[limit].clip(ends.low, ends.high) for limit in ("ci_low", "ci_high"))
+    table["n_raters"], table["n_images"] = counts["rater"].to_numpy(), counts["source"].to_numpy()
+    table["limit"] = [
+        _limit(raters, images, cut=bool(was), two_way=interval.startswith("two_way"))
+        for raters, images, was in zip(table["n_raters"], table["n_images"], cut, strict=True)
+    ]
+    return table
+
+
+def _limit(raters: int, images: int, *, cut: bool, two_way: bool) -> str:
+    said = []
+    if raters * images == 1:
+        said.append("one rating: no interval")
+    elif raters == 1:
+        said.append("one rater: the interval is silent on other raters")
+    elif two_way and images < FEW_IMAGES:
+        said.append(
+            "one image: the interval is silent on others" if images == 1 else "two images: it says little of others"
+        )
+    if cut:
+        said.append("the interval is cut at the end of the scale")
+    return "; ".join(said)
 
 
 def group_codes(table: pd.DataFrame, by: Sequence[str]) -> tuple[np.ndarray, pd.DataFrame]:

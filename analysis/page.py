@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from analysis import paper, plots, tables
-from analysis.report import Results, analyse, summary
+from analysis.report import Results, analyse
 from analysis.significance import GENERALISES
 from analysis.spreadsheet import defused
+from analysis.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

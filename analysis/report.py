@@ -9,15 +9,24 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 import analysis
 from analysis import paper, recovery, screening
 from analysis.agreement import agreement, compare_metrics
 from analysis.friedman import Blocks, friedman, friedman_posthoc
+from analysis.limits import section_limits
 from analysis.mixed import contrasts, ordinal_mixed_model
-from analysis.mos import IntervalName, average_ranks, dmos, mos, score_distribution, sos_parameter
+from analysis.mos import (
+    STANDARD,
+    IntervalName,
+    average_ranks,
+    dmos,
+    method_scores,
+    mos,
+    score_distribution,
+    sos_parameter,
+)
 from analysis.objective import Objective, match_ratings, objective_of
 from analysis.reliability import alpha, icc, retest
 from analysis.scale import Scale
@@ -46,7 +55,7 @@ class Options:
     """What a report was asked for; printed in it. `exclude` names raters to leave out, stated with the effect."""
 
     reference: str = "hr"
-    interval: IntervalName = "two_way_bootstrap"
+    interval: IntervalName = STANDARD
     unit: Unit = "two_way"
     zero_method: ZeroMethod = "pratt"
     margin: float | None = None  # scores; within it two methods count as equivalent
@@ -70,6 +79,7 @@ class Results:
     sos_a: float
     recovered: recovery.Recovery
     notes: list[str]
+    limits: dict[str, list[str]]
     simulated: bool
     provenance: dict[str, object] = field(default_factory=dict)
 
@@ -114,6 +124,7 @@ def analyse(
         tables["comparison"] = comparison
     if options.mixed:
         tables |= _mixed(kept, options, notes)
+    sos_a = sos_parameter(kept)
     found = dict(digests or _digests(everyone, None if metrics is None else metrics.values))
     return Results(
         options=options,
@@ -122,9 +133,10 @@ def analyse(
         tables=tables,
         screens=screens,
         effects=effects,
-        sos_a=sos_parameter(kept),
+        sos_a=sos_a,
         recovered=recovered,
         notes=notes,
+        limits=section_limits(kept, tables, recovered, metrics, reference=options.reference, sos_a=sos_a),
         simulated=_is_simulated(everyone),
         provenance={"sha256": found, "version": analysis.__version__, "options": _stated(options)},
     )
@@ -159,8 +171,8 @@ def _digests(ratings: pd.DataFrame, objective: pd.DataFrame | None) -> dict[str,
 
 
 def _scores(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[str, pd.DataFrame]:
-    main = mos(ratings, interval=options.interval, draws=options.draws, seed=options.seed)
-    student = mos(ratings)
+    main = method_scores(ratings, interval=options.interval, draws=options.draws, seed=options.seed)
+    student = method_scores(ratings, interval="student")
     main = main.assign(student_low=student["ci_low"], student_high=student["ci_high"])
     ranks = average_ranks(ratings)
     tables = {"mos": main, "score_distribution": score_distribution(ratings), "ranks": ranks}
@@ -174,19 +186,6 @@ def _scores(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[s
     else:
         notes.append(
             f"No method is called {options.reference}, so there are no differential scores: name the reference."
-        )
-    scale = scale_of(ratings)
-    outside = (main["ci_low"] < scale.low) | (main["ci_high"] > scale.high)
-    if outside.any():
-        notes.append(
-            f"{int(outside.sum())} of {len(main)} intervals of a MOS leave the scale {scale.low:g} to {scale.high:g}; "
-            "the tables keep them, the figure cuts them."
-        )
-    few = ratings.groupby(BY)["source"].nunique()
-    if (few < 3).any() and options.interval.startswith("two_way"):
-        notes.append(
-            f"{int((few < 3).sum())} methods were shown on fewer than three sources: what an interval says about other "
-            "sources is then very uncertain (two sources) or not in it at all (one source)."
         )
     return tables
 
@@ -231,12 +230,19 @@ def _recovery(
     published = recovery.recover(ratings, interval="information").stimuli
     limits = {"information_low": published["ci_low"], "information_high": published["ci_high"]}
     stimuli = recovered.stimuli.assign(**limits)
-    return {
+    if recovered.without is not None:  # beside a psi that is no result, the one without the cause
+        other = recovered.without.stimuli.rename(columns=_WITHOUT)[[*STIMULUS, *_WITHOUT.values()]]
+        stimuli = stimuli.merge(other, on=STIMULUS, how="left")
+    more = {} if recovered.without is None else {"raters_without": recovered.without.raters}
+    return more | {
         "stimuli": stimulus_table(mos(ratings, by=STIMULUS), stimuli, objective),
         "raters": recovered.raters,
         "bias_removed": mos(recovery.remove_bias(ratings), by=BY),
         "bias": recovery.rater_bias(ratings),
     }
+
+
+_WITHOUT = {"psi": "psi_without", "ci_low": "psi_without_low", "ci_high": "psi_without_high"}
 
 
 def _mixed(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[str, pd.DataFrame]:
@@ -260,66 +266,3 @@ def _mixed(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[st
         for name, parts in zip(names, (fixed, random, pairs), strict=True)
         if parts
     }
-
-
-def summary(results: Results) -> dict[str, object]:
-    """The results as plain numbers for a machine: NaN is None, infinity the text inf."""
-    tables, recovered = results.tables, results.recovered
-    screens = {
-        name: {
-            "rejected": _rejected(table),
-            "raters": _records(table),
-            "effect": _records(results.effects[name]) if table["rejected"].any() else [],
-        }
-        for name, table in results.screens.items()
-    }
-    found: dict[str, object] = {
-        "simulated": results.simulated,
-        "scale": results.scale.to_dict(),
-        "mos": _records(tables["mos"]),
-        "sos": {"a": _plain(results.sos_a), "n_stimuli": len(tables["stimuli"])},
-        "significance": _records(tables["significance"]),
-        "significance_as_published": _records(tables["significance_as_published"]),
-        "asterisks": _records(tables["asterisks"]),
-        "screening": screens,
-        "recovery": {
-            "p910": {
-                "iterations": recovered.iterations,
-                "converged": recovered.converged,
-                "interval": recovered.interval,
-                "stimuli": _records(recovered.stimuli),
-                "raters": _records(recovered.raters),
-            },
-            "p913_bias": {"raters": _records(tables["bias"]), "mos": _records(tables["bias_removed"])},
-        },
-        "reliability": {
-            "icc": _records(tables["icc"]),
-            "krippendorff_alpha": _records(tables["alpha"]),
-            "retest": _records(tables["retest"]),
-        },
-    }
-    optional = ("dmos", "ranks", "friedman", "posthoc", "agreement", "metric_comparison", "comparison")
-    found |= {name: _records(tables[name]) for name in (*optional, *_MIXED) if results.has(name)}
-    return found | {"notes": results.notes, "provenance": results.provenance}
-
-
-_MIXED = ("mixed_effects", "mixed_random", "mixed_contrasts")
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, object]]:
-    return [
-        {str(name): _plain(value) for name, value in zip(table.columns, row, strict=True)}
-        for row in table.itertuples(index=False)
-    ]
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        if np.isnan(value):
-            return None
-        return float(value) if np.isfinite(value) else str(float(value))
-    return str(value)

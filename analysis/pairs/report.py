@@ -29,8 +29,9 @@ from analysis.pairs.models import Unfittable
 from analysis.pairs.notes import MOST_SOURCES, notes
 from analysis.pairs.schema import TIE, PairsError, counted, validate_pairs
 from analysis.pairs.spread import Random, sampled
-from analysis.report import _is_simulated, _plain, _records
+from analysis.report import _is_simulated
 from analysis.schema import validate_ratings
+from analysis.summary import plain, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -235,26 +236,26 @@ def pairs_summary(results: PairsResults) -> dict[str, object]:
     says why there are none.
     """
     tables = results.tables
-    sides = _records(tables["sides"]) if "sides" in tables else [{}]
+    sides = records(tables["sides"]) if "sides" in tables else [{}]
     found: dict[str, object] = {
         "simulated": results.simulated,
         "counts": results.counts,
         "unfitted": results.unfitted,
-        "strengths": [] if results.unfitted else _records(tables["strengths"]),
+        "strengths": [] if results.unfitted else records(tables["strengths"]),
         "random": {"raters": results.random.raters, "sources": results.random.sources},
-        "stretch": _plain(results.stretch),
-        "tie": _plain(results.tie),
+        "stretch": plain(results.stretch),
+        "tie": plain(results.tie),
         "left_share": sides[0].get("share"),
         "left_share_low": sides[0].get("low"),
         "left_share_high": sides[0].get("high"),
         "reference": results.reference,
     }
-    found |= {name: _records(table) for name, table in tables.items() if name != "strengths" and not table.empty}
+    found |= {name: records(table) for name, table in tables.items() if name != "strengths" and not table.empty}
     found["screening"] = {
         name: {
             "rejected": table.loc[table["rejected"], "rater"].tolist(),
-            "raters": _records(table),
-            "effect": _records(results.effects[name]) if table["rejected"].any() else [],
+            "raters": records(table),
+            "effect": records(results.effects[name]) if table["rejected"].any() else [],
         }
         for name, table in results.screens.items()
     }

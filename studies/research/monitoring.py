@@ -6,7 +6,7 @@ from datetime import datetime
 import pandas as pd
 from django.db.models import Count, Q, QuerySet
 
-from analysis.mos import mos
+from analysis.mos import method_scores
 from analysis.scale import Scale
 from studies.models import Method, Rater, Session, Study
 from studies.research.export import objective_frame, ratings_frame
@@ -52,16 +52,14 @@ def rater_progress(study: Study) -> list[RaterProgress]:
 def results_table(study: Study) -> pd.DataFrame:
     """benchmark, method, title, n, mos, sd, ci_low, ci_high, psnr, ssim; methods in the paper's order.
 
-    The 95 % intervals take raters and images as samples and are cut at the ends of the scale. psnr and ssim are means
-    over the images of the study's design, rated or not. Empty before the first rating.
+    The MOS and its 95 % interval are those that the report prints (`analysis.mos.method_scores`). psnr and ssim are
+    means over the images of the study's design, rated or not. Empty before the first rating.
     """
     ratings = ratings_frame(study)
     if ratings.empty:
         return pd.DataFrame()
     objective = objective_frame(study).groupby(["benchmark", "method"], as_index=False)[["psnr", "ssim"]].mean()
-    table = mos(ratings, by=("benchmark", "method"), interval="two_way", clip=True).merge(
-        objective, on=["benchmark", "method"], how="left"
-    )
+    table = method_scores(ratings).merge(objective, on=["benchmark", "method"], how="left")
     titles = dict(Method.objects.values_list("name", "display_name"))
     table.insert(2, "title", table["method"].map(titles))
     table["rank"] = table["method"].map({name: rank for rank, name in enumerate(titles)})

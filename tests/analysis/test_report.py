@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from hashlib import sha256
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,12 @@ from PIL import Image
 from analysis import example
 from analysis.__main__ import main
 from analysis.page import figures, paper_tables, write_report
+from analysis.recovery import recover
 from analysis.report import Options, analyse
-from analysis.report import summary as report_summary
+from analysis.scale import Scale
 from analysis.schema import validate_ratings
 from analysis.significance import pairwise_tests
+from analysis.summary import summary as report_summary
 from tests.analysis.panels import random_panel
 
 
@@ -240,3 +243,73 @@ def test_no_small_or_degenerate_panel_breaks_the_analysis(seed, raters, sources,
     results = analyse(panel, objective, options=Options(draws=20, reference="m00"))
     text = json.dumps(report_summary(results), allow_nan=False)
     assert json.loads(text)["mos"][0]["n"] == results.tables["mos"]["n"].iloc[0]
+
+
+def test_a_numbers_limit_stands_beside_it_on_the_page_and_in_the_summary(tmp_path):
+    panel = random_panel(raters=5, sources=2, methods=3, missing=0.2)
+    objective = panel[["benchmark", "source", "method"]].drop_duplicates()
+    write_report(panel, objective.assign(psnr=range(20, 20 + len(objective))), out=tmp_path)
+    found = json.loads((tmp_path / "summary.json").read_text())
+    page = unescape((tmp_path / "report.html").read_text())
+    assert all(row["limit"].startswith("two images: it says little of others") for row in found["mos"])
+    assert "of the ratings of a complete panel are missing" in found["reliability"]["icc"][0]["limit"]
+    assert "2 sources: no interval" in found["agreement"][0]["limit"]
+    for name, text in (("screening", "raters rated fewer than 60 stimuli"), ("ranks", "have every method and count")):
+        assert text in found["limits"][name][0]
+        assert page.count(text) == 1
+    for row in (found["mos"][0], found["reliability"]["icc"][0], found["agreement"][0]):
+        assert row["limit"].split(";")[0] in page
+
+
+def test_a_degenerate_recovery_is_no_result_anywhere_in_the_report(tmp_path):
+    real = random_panel(raters=10, sources=10, methods=4, seed=1)
+    one = real[real["rater"] == "r000"]
+    liners = pd.concat([one.assign(rater=f"liner{i}", score=3) for i in range(5)])
+    write_report(pd.concat([real, liners]), out=tmp_path)
+    found = json.loads((tmp_path / "summary.json").read_text())["recovery"]["p910"]
+    assert found["left_out"] == [f"liner{i}" for i in range(5)]
+    alone = recover(real).stimuli["psi"].tolist()
+    assert [row["psi"] for row in found["without"]["stimuli"]] == pytest.approx(alone)
+    stimuli = pd.read_csv(tmp_path / "tables" / "stimuli.csv")
+    assert stimuli["psi_without"].tolist() == pytest.approx(alone)
+    assert "Limit: no result: the maximum is degenerate" in (tmp_path / "report.html").read_text()
+
+
+def test_a_report_on_a_continuous_scale_knows_no_one_to_five(tmp_path):
+    panel = random_panel(raters=6, sources=5, methods=3).drop(columns="score")
+    rng = np.random.default_rng(0)
+    line = Scale(0, 100, None, labels=((10, "Bad"), (90, "Excellent")))
+    panel["score"] = np.clip(50 + 15 * rng.normal(size=len(panel)) - 20 * (panel["method"] == "m00"), 0, 100)
+    results = write_report(panel, out=tmp_path, options=Options(scale=line))
+    assert results.tables["mos"]["ci_high"].between(20, 100).all()
+    assert results.tables["score_distribution"]["score"].max() == 97.5
+    assert not any(table["rejected"].any() for name, table in results.screens.items() if name == "bias")
+    page = (tmp_path / "report.html").read_text()
+    assert "Scale: 0 to 100 continuous." in page
+    assert "a(x − 0)(100 − x)" in page
+
+
+def test_objective_scores_in_both_forms_give_the_same_report(tmp_path):
+    long = pd.read_csv(example.OBJECTIVE)
+    wide = long.pivot(index=["benchmark", "source", "method"], columns="metric", values="value").reset_index()
+    wide.assign(seconds=0.1).to_csv(tmp_path / "wide.csv", index=False)
+    given = ["report", str(example.RATINGS), "--objective", str(tmp_path / "wide.csv"), "--out", str(tmp_path / "out")]
+    assert main([*given, "--higher-is-better", "psnr", "--higher-is-better", "ssim"]) == 0
+    tex = (tmp_path / "out" / "tables" / "table_2.tex").read_text()
+    assert r"\textbf" in tex
+    assert "SECONDS" not in tex
+    results = analyse(example.ratings(), example.objective())
+    assert tex == paper_tables(results)["table_2"][1]
+
+
+def test_raters_to_leave_out_may_come_as_a_table(tmp_path, capsys):
+    table = tmp_path / "out.csv"
+    table.write_text("rater,reason\nsimulated_10,answered at random\n")
+    given = ["report", str(example.RATINGS), "--out", str(tmp_path / "report"), "--exclude-table", str(table)]
+    assert main(given) == 0
+    assert json.loads((tmp_path / "report" / "summary.json").read_text())["provenance"]["options"]["exclude"] == [
+        "simulated_10"
+    ]
+    table.write_text("rater\nSIMULATED_10\n")
+    assert main(given) == 2
+    assert "did you mean 'simulated_10'" in capsys.readouterr().err

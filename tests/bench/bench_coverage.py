@@ -106,9 +106,8 @@ def share(hits: int, of: int) -> str:
 
 def plcc(panels: int) -> None:
     print(f"PLCC, {panels} panels a cell: share of 95 % limits that hold the population's value; want .93 to .97")
-    print(
-        f"{'sources':>7} {'methods':>7} {'raters':>6} {'metric':>7} {'value':>6} {'covers':>20} {'over':>5} {'under':>5} width"
-    )
+    heads = ("sources", "methods", "raters", " metric", " value", f"{'covers':>20}", " over", "under", "width")
+    print(" ".join(heads))
     for cell in CELLS:
         true = population_plcc(cell)
         count = panels if cell.sources < 100 else max(panels // 4, 50)
@@ -146,9 +145,8 @@ def metrics(panels: int) -> None:
         for statistic, part in rows.groupby("statistic"):
             held = int(((part["ci_low"] <= 0) & (part["ci_high"] >= 0)).sum())
             hits = share(int((part["p"] <= 0.05).sum()), panels)
-            print(
-                f"{cell.sources:4} x {cell.methods:2} {cell.kind:>6} {statistic:>6}: {hits}; limits hold 0: {held / panels:.3f}"
-            )
+            study = f"{cell.sources:4} x {cell.methods:2} {cell.kind:>6} {statistic:>6}"
+            print(f"{study}: {hits}; limits hold 0: {held / panels:.3f}", flush=True)
 
 
 def reliability(panels: int) -> None:

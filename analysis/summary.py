@@ -1,0 +1,96 @@
+"""A report's results as plain numbers for a machine: summary.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.recovery import Recovery
+    from analysis.report import Results
+
+
+def summary(results: Results) -> dict[str, object]:
+    """The results as plain numbers for a machine: NaN is None, infinity the text inf."""
+    tables, recovered = results.tables, results.recovered
+    screens = {
+        name: {
+            "rejected": list(table.loc[table["rejected"], "rater"]),
+            "raters": records(table),
+            "effect": records(results.effects[name]) if table["rejected"].any() else [],
+        }
+        for name, table in results.screens.items()
+    }
+    found: dict[str, object] = {
+        "simulated": results.simulated,
+        "scale": results.scale.to_dict(),
+        "mos": records(tables["mos"]),
+        "sos": {"a": plain(results.sos_a), "n_stimuli": len(tables["stimuli"]), **_limit_of(results, "sos")},
+        "significance": records(tables["significance"]),
+        "significance_as_published": records(tables["significance_as_published"]),
+        "asterisks": records(tables["asterisks"]),
+        "screening": screens,
+        "recovery": {
+            "p910": {
+                "iterations": recovered.iterations,
+                "converged": recovered.converged,
+                "interval": recovered.interval,
+                "stimuli": records(recovered.stimuli),
+                "raters": records(recovered.raters),
+                **_without(recovered),
+            },
+            "p913_bias": {"raters": records(tables["bias"]), "mos": records(tables["bias_removed"])},
+        },
+        "reliability": {
+            "icc": records(tables["icc"]),
+            "krippendorff_alpha": records(tables["alpha"]),
+            "retest": records(tables["retest"]),
+            **_limit_of(results, "retest"),
+        },
+        "limits": results.limits,
+    }
+    optional = ("dmos", "ranks", "friedman", "posthoc", "agreement", "metric_comparison", "comparison")
+    found |= {name: records(tables[name]) for name in (*optional, *_MIXED) if results.has(name)}
+    return found | {"notes": results.notes, "provenance": results.provenance}
+
+
+def _limit_of(results: Results, section: str) -> dict[str, object]:
+    return {"limits": results.limits[section]} if section in results.limits else {}
+
+
+def _without(recovered: Recovery) -> dict[str, object]:
+    """Beside a degenerate maximum: why it is no result, and the recovery without the cause."""
+    if not recovered.limit:
+        return {}
+    found: dict[str, object] = {"limit": recovered.limit, "left_out": list(recovered.left_out)}
+    if recovered.without is not None:
+        other = recovered.without
+        found["without"] = {"stimuli": records(other.stimuli), "raters": records(other.raters)}
+    return found
+
+
+_MIXED = ("mixed_effects", "mixed_random", "mixed_contrasts")
+
+
+def records(table: pd.DataFrame) -> list[dict[str, object]]:
+    """The rows of a table, each by the columns' names."""
+    return [
+        {str(name): plain(value) for name, value in zip(table.columns, row, strict=True)}
+        for row in table.itertuples(index=False)
+    ]
+
+
+def plain(value: object) -> object:
+    """A number, truth or text that JSON has: NaN is None, infinity the text inf."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        if np.isnan(value):
+            return None
+        return float(value) if np.isfinite(value) else str(float(value))
+    return str(value)
