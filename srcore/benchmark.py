@@ -15,7 +15,7 @@ from srcore.methods.folder import FolderMatch, Wanted, read_result
 from srcore.methods.method import MethodUnavailable
 from srcore.methods.running import run
 from srcore.metrics import Measurement, Metric, MetricRecipe, Settings, recipe_metrics
-from srcore.metrics.metric import MetricUnavailable
+from srcore.metrics.metric import Comparison, MetricUnavailable
 from srcore.registry import get_method
 from srcore.resize import crop_to_multiple, downscale
 from srcore.scale import SCALE
@@ -50,6 +50,7 @@ class Evaluation:
     metrics: tuple[Metric, ...]
     scores: list[Score] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # metrics that were asked for, and what they lack
     pattern: str = ""  # how the result files were named
 
     @property
@@ -72,6 +73,7 @@ class Evaluation:
             **(self._plain(self.means) if self.scores else {}),
             "per_image": [{"name": s.name, **self._plain(s.values), "seconds": s.seconds} for s in self.scores],
             "problems": self.problems,
+            "missing": self.missing,
         }
 
     def rows(self, benchmark: str) -> Iterator[dict[str, Any]]:
@@ -152,8 +154,9 @@ def evaluate(
 
     PSNR and SSIM by the recipe, and `metrics` beside them. `lr` is as in `find_sources`, `suffix` and `mapping` as in
     `match_folder`; `settings` by default cut `scale` pixels off each side. `progress` is called with the pictures done
-    and their number. With `keep_going` a picture that fails is named in the result's `problems`, and the others are
-    scored. Raises ImageError, UnknownMethod, MethodUnavailable, MetricUnavailable.
+    and their number. With `keep_going` a picture that fails is named in the result's `problems`, and a metric that
+    lacks something in `missing`; the others go on. Raises ImageError, UnknownMethod, MethodUnavailable and
+    MetricUnavailable.
     """
     settings = settings or Settings(crop=scale, device=device)
     chosen = tuple(dict.fromkeys((*recipe_metrics(recipe), *metrics)))
@@ -162,9 +165,10 @@ def evaluate(
     if results is not None and Path(results).resolve() == Path(folder).resolve() and not suffix and not mapping:
         raise ImageError(f"{results} is the benchmark itself; name the folder of results, or a suffix")
     sources = find_sources(folder, scale=scale, lr=lr)
-    comparisons = {metric.name: _prepared(metric, settings) for metric in chosen}
+    comparisons, missing = _prepared(chosen, settings, keep_going=keep_going)
+    chosen = tuple(metric for metric in chosen if metric.name in comparisons)
     match = _match(results, sources, suffix=suffix, mapping=mapping, scale=scale) if results is not None else None
-    found = Evaluation(method, recipe, chosen, pattern=match.pattern if match else "")
+    found = Evaluation(method, recipe, chosen, missing=missing, pattern=match.pattern if match else "")
     for done, source in enumerate(sources):
         if progress:
             progress(done, len(sources))
@@ -182,10 +186,21 @@ def evaluate(
     return found
 
 
-def _prepared(metric: Metric, settings: Settings) -> Callable[[Pixels, Pixels], float]:
-    if reason := metric.needs(settings):
-        raise MetricUnavailable(f"{metric.name}: {reason}")
-    return metric.prepare(settings)
+def _prepared(
+    metrics: Sequence[Metric], settings: Settings, *, keep_going: bool
+) -> tuple[dict[str, Comparison], list[str]]:
+    """The comparisons by metric; and with `keep_going` what the others lack, which raises MetricUnavailable without."""
+    comparisons, missing = {}, []
+    for metric in metrics:
+        try:
+            if reason := metric.needs(settings):
+                raise MetricUnavailable(f"{metric.name} cannot be measured here: {reason}")
+            comparisons[metric.name] = metric.prepare(settings)
+        except SrcoreError as error:
+            if not keep_going:
+                raise
+            missing.append(str(error))
+    return comparisons, missing
 
 
 def _match(

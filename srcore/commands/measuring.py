@@ -29,12 +29,22 @@ def add_to(commands: Commands) -> None:
     evaluate.add_argument("--metrics", nargs="+", default=[], metavar="METRIC", help=f"further: {', '.join(METRICS)}")
     evaluate.add_argument("--crop", type=at_least(0), metavar="N", help="pixels cut off each side (default: the scale)")
     evaluate.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights: also the distance in phi_5,4")
+    evaluate.add_argument(
+        "--weights", nargs="+", type=_named_file, default=[], metavar="NAME=FILE", help="of metrics: alexnet, vgg16"
+    )
     evaluate.add_argument("--json", action="store_true", help="as JSON; null stands for an infinite PSNR")
     evaluate.add_argument("--csv", type=Path, metavar="FILE", help="also write FILE, an objective table for analysis")
     evaluate.add_argument("--times", type=Path, metavar="FILE", help="also write FILE, a table of run times")
     add_scale(evaluate)
     add_device(evaluate)
     evaluate.set_defaults(command=_evaluate)
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"must be NAME=FILE, not {text}")
+    return name, Path(path)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -51,7 +61,10 @@ def _evaluate(options: argparse.Namespace) -> None:
         recipe=options.recipe,
         metrics=[*further, *([get_metric("vgg54")] if options.vgg else [])],
         settings=Settings(
-            crop=options.scale if options.crop is None else options.crop, device=options.device, vgg=options.vgg
+            crop=options.scale if options.crop is None else options.crop,
+            device=options.device,
+            vgg=options.vgg,
+            weights=dict(options.weights),
         ),
         scale=options.scale,
         lr=options.lr,
@@ -65,6 +78,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     _report(result, options)
     if result.problems:
         raise SomeFailed(result.problems, len(result.problems) + len(result.scores), "pictures")
+    if result.missing:
+        raise SomeFailed(result.missing, 2 + len(further), "metrics")
 
 
 def _report(result: Evaluation, options: argparse.Namespace) -> None:

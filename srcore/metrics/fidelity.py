@@ -97,14 +97,15 @@ def ssim_gaussian(reference: Plane, test: Plane) -> float:
     _check_same_shape(reference, test)
     if min(reference.shape) < _WINDOW:
         raise ImageError(f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels after the crop, not {reference.shape}")
+    return float(_ssim_map(reference, test, gaussian_blur).mean())
+
+
+def gaussian_blur(x: Floats) -> Floats:
+    """The means under the 11x11 Gaussian of sigma 1.5, where it lies inside: (H, W) -> (H - 10, W - 10)."""
     offsets = np.arange(_WINDOW) - _WINDOW // 2
     taps = np.exp(-(offsets**2) / (2 * 1.5**2))
     taps /= taps.sum()
-
-    def blur(x: Floats) -> Floats:
-        return _correlate_valid(_correlate_valid(x, taps).T, taps).T
-
-    return float(_ssim_map(reference, test, blur).mean())
+    return _correlate_valid(_correlate_valid(x, taps).T, taps).T
 
 
 def ssim_daala(reference: Plane, test: Plane) -> float:
@@ -127,13 +128,18 @@ def ssim_daala(reference: Plane, test: Plane) -> float:
 
 def _ssim_map(reference: Plane, test: Plane, blur: Callable[[Floats], Floats]) -> Floats:
     """Wang et al. 2004, eq. 13, with the window's population variances."""
+    luminance, structure = ssim_terms(reference, test, blur)
+    return luminance * structure
+
+
+def ssim_terms(reference: Plane, test: Plane, blur: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
+    """The luminance term and the contrast-structure term of SSIM, whose product it is, at each place."""
     x, y = reference.astype(np.float64), test.astype(np.float64)
     mean_x, mean_y = blur(x), blur(y)
     square_x, square_y, product = mean_x * mean_x, mean_y * mean_y, mean_x * mean_y
     variances = blur(x * x + y * y) - square_x - square_y
     covariance = blur(x * y) - product
-    numerator = (2 * product + _C1) * (2 * covariance + _C2)
-    return numerator / ((square_x + square_y + _C1) * (variances + _C2))
+    return (2 * product + _C1) / (square_x + square_y + _C1), (2 * covariance + _C2) / (variances + _C2)
 
 
 @lru_cache(maxsize=32)

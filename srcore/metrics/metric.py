@@ -1,7 +1,7 @@
 """An objective metric as an object: what it is called, which direction is better, and how it is measured. No torch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -27,11 +27,12 @@ class UnknownMetric(SrcoreError, KeyError):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How pictures are compared: pixels cut off each side, the device of networks, and VGG-19's weights."""
+    """How pictures are compared: pixels cut off each side, the device of networks, VGG-19's and others' weights."""
 
     crop: int = SCALE
     device: str = "auto"
     vgg: Path | None = None
+    weights: Mapping[str, Path] = field(default_factory=dict)
 
 
 def _nothing(settings: Settings) -> str:

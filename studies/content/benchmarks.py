@@ -23,10 +23,11 @@ class ImportRefused(Exception):
 
 @dataclass(frozen=True)
 class ImportReport:
-    """The names of the images that are new and of those that were there already."""
+    """The names of the images that are new and of those that were there already; how the files were named."""
 
     added: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    pattern: str = ""
 
 
 def import_benchmark(*, name: str, path: Path) -> ImportReport:

@@ -1,11 +1,12 @@
 """Where image files live on disk."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
+
+from srcore.files import whole_file
 
 
 class AtomicFileSystemStorage(FileSystemStorage):
@@ -21,11 +22,7 @@ class AtomicFileSystemStorage(FileSystemStorage):
     def _save(self, name: str, content: "File[Any]") -> str:
         path = Path(self.path(name))
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.part")
-        with draft.open("wb") as file:
+        with whole_file(path, draft=path.with_name(f".{path.name}.part")) as file:
             for chunk in content.chunks():
                 file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
         return name

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from srcore.images import ImageError, encode_png
+from srcore.matching import read_mapping
 from srcore.methods.folder import Wanted, match_folder, read_result
 from srcore.metrics import measure
 from srcore.registry import METHODS
@@ -22,23 +23,31 @@ Origin = Stimulus.Origin
 
 
 def import_results(
-    *, method: str, benchmark: str, path: Path, display_name: str = "", suffix: str = ""
+    *,
+    method: str,
+    benchmark: str,
+    path: Path,
+    display_name: str = "",
+    suffix: str = "",
+    mapping: Path | None = None,
 ) -> ImportReport:
     """Import one result image for each picture of a benchmark, measured, as what `method` made of them.
 
-    Files are matched as srcore.methods.folder.match_folder says. A name that is new becomes a method of kind folder,
-    shown as `display_name`. Pixels that count already are left alone; others get a new row, which counts from now on,
-    and the old row stays for the studies that show it. Raises ImportRefused; then nothing was imported.
+    Files are matched as srcore.matching says, or by the CSV file `mapping` (name, file). A name that is new becomes a
+    method of kind folder, shown as `display_name`. Pixels that count already are left alone; others get a new row,
+    which counts from now on, and the old row stays for the studies that show it. Raises ImportRefused; then nothing
+    was imported.
     """
     pictures = _pictures(benchmark)
     row = _method(method, display_name)
     try:
-        match = match_folder(path, [Wanted(s.name, s.width, s.height) for s in pictures], suffix=suffix)
+        names = read_mapping(mapping) if mapping else None
+        match = match_folder(path, [Wanted(s.name, s.width, s.height) for s in pictures], suffix=suffix, mapping=names)
     except ImageError as error:
         raise ImportRefused([str(error)]) from error
     if match.problems:
         raise ImportRefused(match.problems)
-    report = ImportReport()
+    report = ImportReport(pattern=match.pattern)
     new: list[Stimulus] = []
     counting = current_stimuli([(s, row) for s in pictures]) if row.pk else {}
     try:

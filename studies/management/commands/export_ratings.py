@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from srcore.files import whole_file
 from studies.models import Study
 from studies.research.export import KINDS, objective_frame, ratings_frame, serialise
 
@@ -35,9 +36,8 @@ class Command(BaseCommand):
 
 def write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.part")
     try:
-        draft.write_bytes(content)
-        draft.replace(path)
+        with whole_file(path) as file:
+            file.write(content)
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}.") from error

@@ -21,9 +21,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--suffix", default="", help="take only files whose name ends so, where a folder holds several methods'"
         )
+        parser.add_argument("--mapping", type=Path, help="CSV with columns name, file, where names do not tell")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        keys = ("method", "benchmark", "path", "display_name", "suffix")
+        keys = ("method", "benchmark", "path", "display_name", "suffix", "mapping")
         try:
             report = import_results(**{key: options[key] for key in keys})
         except ImportRefused as refused:
@@ -32,3 +33,5 @@ class Command(BaseCommand):
             f"{options['method']} on {options['benchmark']}: {len(report.added)} images imported, "
             f"{len(report.unchanged)} were there already."
         )
+        if report.pattern:
+            self.stdout.write(f"The files are named {report.pattern}.")

@@ -179,3 +179,16 @@ def test_it_says_what_it_cannot_import_and_what_there_is(folder, arguments, mess
 def test_a_suffix_picks_one_method_from_a_folder_of_several(folder):
     doubled(folder)
     assert import_results(method="esrgan", benchmark="own", path=folder, suffix="SRGAN").added == ["a", "b"]
+
+
+def test_a_mapping_says_which_file_is_which_and_the_way_of_naming_is_told(folder, tmp_path, capsys):
+    call_command("import_results", "esrgan", "own", str(folder))
+    assert "The files are named <name>_x4_SRGAN." in capsys.readouterr().out
+    for number, name in enumerate("ab"):
+        (folder / f"{name}_x4_SRGAN.png").rename(folder / f"{number:05d}.png")
+    with pytest.raises(CommandError, match=r"a: no file has this name; not used: 00000\.png, 00001\.png"):
+        call_command("import_results", "other", "own", str(folder))
+    mapping = tmp_path / "map.csv"
+    mapping.write_text("name,file\na,00000.png\nb,00001.png\n")
+    call_command("import_results", "other", "own", str(folder), mapping=mapping)
+    assert counting("a", "other").pixels_sha256 == counting("a", "esrgan").pixels_sha256
