@@ -51,16 +51,20 @@ $(BIN)/python: SYSTEM_TORCH = $(shell $(PYTHON) -c 'import subprocess, sys; \
 	&& echo --system-site-packages)
 TORCH = $(shell sed -n 's/^torch==//p' requirements.txt)
 
-$(VENV)/run.stamp: requirements.txt | $(BIN)/python
+# What requirements.txt pins, each file by its hash (.ci/hashes writes them). torch and torchvision have none, and come
+# from wherever pip finds them.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+$(VENV)/run.stamp: requirements.txt requirements.lock | $(BIN)/python
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(VENV) has $$($(BIN)/python --version), and mosweb needs 3.11 or later: make clean, then again"; exit 1; }
 	@$(BIN)/python -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null || \
 		echo "Installing torch too: without a GPU, see \"The small torch\" in README.md, it saves several GB."
 	@echo "Installing what requirements.txt names; minutes the first time"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@$(INSTALL) --require-hashes --no-deps -r requirements.lock
+	@$(INSTALL) $$(sed -n '/^torch/p' requirements.txt)
 	@touch $@
 
-$(VENV)/test.stamp: requirements.txt requirements-dev.txt | $(VENV)/run.stamp
+$(VENV)/test.stamp: requirements-dev.txt requirements-dev.lock | $(VENV)/run.stamp
 	@echo "Installing what requirements-dev.txt names; minutes the first time"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@$(INSTALL) --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@ $(VENV)/run.stamp

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 import psycopg
+import pytest
 from celery import Celery
 
 from tests.studies.services import Valkey
@@ -32,6 +33,15 @@ def wait_for(condition: Callable[[], Any], *, seconds: float, what: str) -> floa
             raise TimeoutError(f"not within {seconds:.0f} s: {what}")
         time.sleep(0.05)
     return time.monotonic() - begun
+
+
+def program(name: str, *, needed_in_ci: bool = True) -> str:
+    """The path of a program of the system; a test that needs it skips where it is missing, but not in CI."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if found is None:
+        missing = f"needs {name}, which is not installed"
+        pytest.fail(missing) if needed_in_ci and os.environ.get("CI") else pytest.skip(missing)
+    return found
 
 
 class Database(Protocol):

@@ -33,21 +33,22 @@ print("LINKS", *(reverse("invitation", args=[make_rater(study).token]) for _ in 
 class Site:
     """gunicorn as `make run` starts it, on one port that outlives it."""
 
-    def __init__(self, var: Path, database: Database) -> None:
+    def __init__(self, var: Path, database: Database, **environment: str) -> None:
         self.database = database
+        var.mkdir(parents=True, exist_ok=True)
         self._env = {**os.environ, "MOSWEB_VAR": str(var), "DATABASE_URL": database.url, "MOSWEB_HTTPS": "0",
-                     "PYTHONPATH": str(ROOT)}  # fmt: skip
+                     "PYTHONPATH": str(ROOT), **environment}  # fmt: skip
         self._env.pop("REDIS_URL", None)
         self.log = var / "gunicorn.log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._manage("migrate", "-v0")
-        self._manage("collectstatic", "--no-input", "-v0")
-        out = self._manage("shell", "--no-imports", "-c", SET_UP)
+        self.manage("migrate", "-v0")
+        self.manage("collectstatic", "--no-input", "-v0")
+        out = self.manage("shell", "--no-imports", "-c", SET_UP)
         self.links = next(line for line in out.splitlines() if line.startswith("LINKS")).split()[1:]
 
-    def _manage(self, *words: str) -> str:
+    def manage(self, *words: str) -> str:
         command = [sys.executable, "manage.py", *words]
         return subprocess.run(command, cwd=ROOT, env=self._env, check=True, capture_output=True, text=True).stdout
 
@@ -55,15 +56,15 @@ class Site:
         command = [sys.executable, "-m", "gunicorn", "--config", "python:mosweb.gunicorn_conf"]
         command += ["--bind", f"127.0.0.1:{self.port}", "mosweb.wsgi:application"]
         with self.log.open("ab") as log:
-            self._server = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self._env, stdout=log, stderr=log, start_new_session=True
             )
 
     def kill(self) -> None:
         """All of its processes at once."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._server.pid, signal.SIGKILL)
-        self._server.wait()
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def stored(self) -> dict[str, int]:
         rows = self.database.query(
@@ -128,3 +129,13 @@ def p95(raters: list[Rater]) -> float:
     """Of all that the raters asked for, in seconds."""
     seconds = sorted(second for rater in raters for second in rater.seconds)
     return seconds[int(0.95 * len(seconds))]
+
+
+def check(site: Site, raters: list[Rater], what: str) -> None:
+    """All that was acknowledged is stored once, and it is all that there was to rate."""
+    sent = {token: score for rater in raters for token, score in rater.acknowledged.items()}
+    assert len(sent) == RATINGS
+    assert site.stored() == sent
+    wait = max(rater.longest_wait for rater in raters)
+    failures = sum(rater.failures for rater in raters)
+    print(f"\n{what}: {RATINGS} ratings, all stored once; {failures} requests sent again, longest wait {wait:.1f} s")

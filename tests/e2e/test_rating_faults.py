@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.e2e.plant import Sqlite, wait_for
-from tests.e2e.scripted import RATINGS, Rater, Site, all_go
+from tests.e2e.scripted import Rater, Site, all_go, check
 
 
 def rate_while(site: Site, faults: dict[int, Callable[[], None]]) -> list[Rater]:
@@ -33,15 +33,6 @@ def rate_while(site: Site, faults: dict[int, Callable[[], None]]) -> list[Rater]
             assert {token: stored.get(token) for token in told} == told
         run.result(timeout=120)
     return raters
-
-
-def check(site: Site, raters: list[Rater], what: str) -> None:
-    sent = {token: score for rater in raters for token, score in rater.acknowledged.items()}
-    assert len(sent) == RATINGS
-    assert site.stored() == sent
-    wait = max(rater.longest_wait for rater in raters)
-    failures = sum(rater.failures for rater in raters)
-    print(f"\n{what}: {RATINGS} ratings, all stored once; {failures} requests sent again, longest wait {wait:.1f} s")
 
 
 @pytest.fixture

@@ -96,6 +96,30 @@ def test_what_the_runtime_requirements_bring_along_is_pinned_too():
                 assert known or brought.name == "setuptools", f"{name} brings {brought.name}"
 
 
+HASHED = re.compile(
+    r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^ ]+)(?: ; [^\\\n]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+",
+    re.M,
+)
+
+
+def hashed(path: Path) -> dict[str, str]:
+    text = path.read_text()
+    found = {match["name"]: match["version"] for match in HASHED.finditer(text)}
+    assert "".join(match[0] for match in HASHED.finditer(text)) == text, "a line without hashes"
+    return found
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_every_pin_but_torch_has_the_hashes_of_its_files_in_the_lock(name):
+    pinned = {canonicalize_name(r.name): r for r in requirements(ROOT / f"{name}.txt")}
+    if name == "requirements-dev":
+        pinned |= {canonicalize_name(r.name): r for r in requirements(ROOT / "requirements.txt")}
+    locked = hashed(ROOT / f"{name}.lock")
+    assert pinned.keys() - locked.keys() == {"torch", "torchvision"}, "run .ci/hashes"
+    wrong = {n: locked[n] for n in pinned.keys() & locked.keys() if not pinned[n].specifier.contains(locked[n])}
+    assert not wrong, "run .ci/hashes"
+
+
 def requirements(path: Path) -> list[Requirement]:
     lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
     return [Requirement(line) for line in lines if line and not line.startswith("-r")]
