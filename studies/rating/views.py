@@ -26,6 +26,8 @@ from studies.rating.withdrawal import withdraw as erase
 
 COOKIE = "rater"
 COOKIE_SECONDS = 366 * 24 * 3600
+# No token holds a colon.
+FINISHED = "finished:"
 
 View = Callable[..., HttpResponseBase]
 never_stored = cache_control(no_store=True)
@@ -76,15 +78,14 @@ def for_scripts(view: View) -> View:
 @page
 def invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     rater = invited_rater(token=token, at_any_time=True)
-    response = redirect("rater-home")
-    response.set_signed_cookie(
-        COOKIE,
-        rater.token,
-        max_age=COOKIE_SECONDS,
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    session = sessions.session_of(rater)
+    if session and session.finished_at:
+        # Who holds the link may still withdraw; a finished session that is left open on a screen may not be.
+        response = render(request, "rating/finished.html", last_page(rater) | {"may_withdraw": True})
+        response.headers["Referrer-Policy"] = "no-referrer"
+    else:
+        response = redirect("rater-home")
+    remember(response, rater.token)
     return response
 
 
@@ -92,8 +93,12 @@ def invitation(request: HttpRequest, token: str) -> HttpResponseBase:
 @page
 def home(request: HttpRequest) -> HttpResponseBase:
     """The page of the stage at which the rater is."""
-    rater = invited_rater(token=rater_token(request))
+    rater = invited_rater(token=rater_token(request, finished_too=True))
     stage = sessions.stage(rater, now=timezone.now())
+    if stage == "finished":
+        response = render(request, "rating/finished.html", last_page(rater))
+        remember(response, f"{FINISHED}{rater.token}")
+        return response
     resumed = sessions.session_of(rater) is not None
     context = {
         "study": rater.study,
@@ -174,12 +179,33 @@ def withdraw(request: HttpRequest) -> HttpResponseBase:
     return render(request, "rating/withdrawn.html", context)
 
 
-def rater_token(request: HttpRequest) -> str:
-    """The token of the invitation that was opened in this browser. Raises NoInvitation."""
-    token = request.get_signed_cookie(COOKIE, default=None, max_age=COOKIE_SECONDS)
-    if not token:
+def rater_token(request: HttpRequest, *, finished_too: bool = False) -> str:
+    """The token of the invitation that was opened in this browser. Raises NoInvitation.
+
+    Once its session is finished and the last page was shown, the cookie is good for that page alone: the next person at
+    the computer cannot withdraw for the one who was there.
+    """
+    kept = request.get_signed_cookie(COOKIE, default=None, max_age=COOKIE_SECONDS)
+    if not kept or (kept.startswith(FINISHED) and not finished_too):
         raise NoInvitation
-    return token
+    return kept.removeprefix(FINISHED)
+
+
+def remember(response: HttpResponseBase, kept: str) -> None:
+    """Keep the rater's token, or that of a finished session, in the browser."""
+    response.set_signed_cookie(
+        COOKIE,
+        kept,
+        max_age=COOKIE_SECONDS,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def last_page(rater: Rater) -> dict[str, Any]:
+    """What the page after the last image needs."""
+    return {"study": rater.study, "data": page_data(rater, "finished")}
 
 
 def require_same_rater(request: HttpRequest, rater: Rater) -> None:

@@ -163,6 +163,27 @@ def test_a_rater_goes_from_instructions_to_examples_to_rating_to_thanks(rater):
     assert "Thank you" in client.get(home).text
 
 
+def test_after_the_last_page_the_next_person_at_the_computer_can_neither_withdraw_nor_rate(rater, browser):
+    for trial in trials(rater):
+        assert rate(browser, trial).status_code == 200
+    assert "open your invitation link" in browser.get("/study/").content.decode()
+    assert "Thank you" in browser.get("/study/").content.decode(), "the last page can be loaded again"
+    for verb in (browser.get, browser.post):
+        assert verb(reverse("withdraw")).status_code == 403
+    assert rate(browser, trials(rater)[0]).status_code == 403
+    assert Rating.objects.count() == len(trials(rater))
+
+
+def test_who_finished_withdraws_by_opening_the_link_again(rater, browser):
+    for trial in trials(rater):
+        rate(browser, trial)
+    browser.get("/study/")
+    page = browser.get(f"/i/{rater.token}/")
+    assert reverse("withdraw") in page.content.decode()
+    assert browser.post(reverse("withdraw")).status_code == 200
+    assert not Rating.objects.exists()
+
+
 def test_agreeing_twice_plans_one_session(rater):
     client = arrive(rater)
     client.post(reverse("agree"))

@@ -3,11 +3,12 @@
 import { displayProblem, watchDisplay } from "./display.js";
 import { Images } from "./images.js";
 import { Overlay } from "./overlay.js";
-import { element, pageData, reloadWhenShownAgain } from "./page.js";
+import { element, pageData, reloadWhenShownAgain, started } from "./page.js";
 import { Stage } from "./stage.js";
 
 const AHEAD = 5;
 const data = pageData();
+started();
 const trials = data.examples;
 let index = 0;
 

@@ -6,6 +6,9 @@ export const pageData = () => JSON.parse(element("page-data").textContent);
 
 export const count = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
 
+// The scripts of the page have begun: the words for the other case go.
+export const started = () => element("starting")?.remove();
+
 // A page that the browser kept whole and shows again ("back") no longer knows where the rater stands.
 export function reloadWhenShownAgain() {
   window.addEventListener("pageshow", (event) => {

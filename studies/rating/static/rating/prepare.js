@@ -2,9 +2,10 @@
 
 import { displayProblem, watchDisplay } from "./display.js";
 import { Outbox } from "./outbox.js";
-import { count, element, pageData, reloadWhenShownAgain } from "./page.js";
+import { count, element, pageData, reloadWhenShownAgain, started } from "./page.js";
 
 const data = pageData();
+started();
 
 function checkWindow() {
   const ratio = window.devicePixelRatio;

@@ -5,12 +5,13 @@ import { displayFacts, displayProblem, watchDisplay } from "./display.js";
 import { Images } from "./images.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
-import { Backoff, afterPaint, count, element, pageData, reloadWhenShownAgain } from "./page.js";
+import { Backoff, afterPaint, count, element, pageData, reloadWhenShownAgain, started } from "./page.js";
 import { Stage } from "./stage.js";
 import { Stopwatch } from "./stopwatch.js";
 
 const MINUTE = 60_000;
 const data = pageData();
+started();
 
 let standing = data.standing; // what the server last said
 let trial = null; // the one that is due here
@@ -102,6 +103,7 @@ function rate(score) {
   const { position, token } = trial;
   outbox.add({ position, token, fields: { score, response_ms: seen, hidden_ms: unseen, waited_ms: waited, ...displayFacts() } });
   lastActive = Date.now();
+  element("heard").textContent = `Image ${standing.rated + outbox.size}: rated`;
   next();
 }
 
