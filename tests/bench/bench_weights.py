@@ -57,7 +57,7 @@ def main() -> None:
     (options.out / "table.md").write_text(_table(means))
     (options.out / "goals.md").write_text(_goals(means))
     print(_table(means), _goals(means), sep="\n")
-    if not options.generators:
+    if not options.generators and methods != [quality.REFERENCE]:
         _crops(methods, options.device).save(options.out / "methods.png", optimize=True)
     if options.runs:
         _curves(options.runs, options.out / "curves.png")

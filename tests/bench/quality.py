@@ -93,7 +93,7 @@ def measure_pictures(
                 "method": method,
                 "psnr": score.psnr,
                 "ssim": score.ssim,
-                "vgg54": distance(hr, sr),
+                "vgg54": 0.0 if sr is hr else distance(hr, sr),
                 "brisque": brisque(sr),
                 "grid": grid_ratio(hr, sr),
                 "red": red,
