@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 import srcore
 from analysis.paper import published
 from srcore.images import Pixels, as_rgb
+from srcore.metrics import Settings, get_metric
+from srcore.metrics.metric import Comparison
 from srcore.perceptual import FeatureDistance
 
 PERCEPTUAL = ("srresnet-vgg22", "srgan-mse", "srgan-vgg22", "srgan-vgg54")
@@ -56,22 +58,14 @@ def cast(hr: Pixels, sr: Pixels) -> tuple[float, float, float]:
     return float(red), float(green), float(blue)
 
 
-def brisque(pixels: Pixels) -> float:
-    """BRISQUE (Mittal et al., IEEE TIP 2012) by the package of that name and its model: 0 good to 100 bad."""
-    return float(_brisque().score(as_rgb(pixels)))
-
-
 @cache
-def _brisque() -> "BRISQUE":  # noqa: F821
-    from brisque import BRISQUE
+def _brisque() -> Comparison:
+    return get_metric("brisque").prepare(Settings())
 
-    class Scorer(BRISQUE):  # type: ignore[misc]
-        def scale_features(self, features: NDArray[np.object_]) -> NDArray[np.float64]:
-            """Its features are arrays of one number each, which numpy 2.4 no longer takes for numbers."""
-            scaled: NDArray[np.float64] = super().scale_features([np.asarray(value).item() for value in features])
-            return scaled
 
-    return Scorer(url=False)
+def brisque(pixels: Pixels) -> float:
+    """BRISQUE (Mittal et al., IEEE TIP 2012) without the four pixels at each side: 0 good to 100 bad."""
+    return _brisque()(pixels, pixels)
 
 
 def measure_pictures(
