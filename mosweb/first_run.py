@@ -12,6 +12,8 @@ from mosweb import staff
 from studies.jobs.dispatch import living_queues
 from studies.models import Study
 from studies.research.sample import create_sample, launch_when_ready, open_rater
+from studies.storage.guard import StorageUnavailable
+from studies.storage.marker import NotTheStorage, mark
 
 
 def prepare() -> None:
@@ -20,6 +22,10 @@ def prepare() -> None:
     call_command("collectstatic", verbosity=0, interactive=False)
     staff.ensure_login()
     create_sample()
+    try:
+        mark()
+    except (NotTheStorage, StorageUnavailable) as error:
+        print(f"mosweb: no worker will make images. {error}", flush=True)
 
 
 def announce(url: str) -> None:

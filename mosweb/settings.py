@@ -1,8 +1,9 @@
 """Settings of the site. What a deployment may change is an environment variable, typed, with a safe default."""
 
+import os
 from urllib.parse import quote
 
-from environs import Env
+from environs import Env, validate
 
 from mosweb import database, paths, secret_files
 
@@ -34,6 +35,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "mosweb.request_ids.request_ids",
     "mosweb.middleware.headers",
     "django.middleware.security.SecurityMiddleware",
     "mosweb.middleware.refuse_nul",
@@ -44,6 +46,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "mosweb.outages.Outages",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -73,14 +76,24 @@ DATABASES["default"]["CONN_MAX_AGE"] = env.int("MOSWEB_DB_CONNECTION_SECONDS", 6
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# The images. Another backend (S3 and the like) is named here by its dotted path, its options in JSON.
+IMAGE_STORAGE = env.str("MOSWEB_IMAGE_STORAGE", "studies.storage.disk.AtomicFileSystemStorage")
+# A local copy of images that raters were shown, in MB, for a storage that is not this machine's disk; 0: none.
+IMAGE_CACHE_MB = env.int("MOSWEB_IMAGE_CACHE_MB", 1024 if "MOSWEB_IMAGE_STORAGE" in os.environ else 0)
+IMAGE_CACHE_DIR = VAR_DIR / "cache" / "images"
 STORAGES = {
-    # The images. Another backend (S3 and the like) is named here by its dotted path, its options in JSON.
     "default": {
-        "BACKEND": env.str("MOSWEB_IMAGE_STORAGE", "studies.content.storage.AtomicFileSystemStorage"),
-        "OPTIONS": env.json("MOSWEB_IMAGE_STORAGE_OPTIONS", {}),
+        "BACKEND": "studies.storage.guard.GuardedStorage",
+        "OPTIONS": {
+            "backend": IMAGE_STORAGE,
+            "options": env.json("MOSWEB_IMAGE_STORAGE_OPTIONS", {}),
+            "seconds": env.float("MOSWEB_STORAGE_SECONDS", 15),
+        },
     },
     "staticfiles": {"BACKEND": "mosweb.static_storage.HashedFiles"},
 }
+# The web server's requests wait no longer than this for an answer of the image storage.
+STORAGE_SECONDS_OF_A_REQUEST = env.float("MOSWEB_STORAGE_REQUEST_SECONDS", 3)
 MEDIA_ROOT = VAR_DIR / "images"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_URL = "/static/"
@@ -131,7 +144,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("MOSWEB_TRUSTED_ORIGINS", [])
 if HTTPS:
     SECURE_SSL_REDIRECT = env.bool("MOSWEB_SSL_REDIRECT", True)
-    SECURE_REDIRECT_EXEMPT = [r"^health$"]
+    SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$", r"^metrics$"]
     SECURE_HSTS_SECONDS = env.int("MOSWEB_HSTS_SECONDS", 31_536_000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     # A promise for the whole domain, for years: only for who has read hstspreload.org.
@@ -149,18 +162,48 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+# Log lines as JSON objects, for a program to read.
+LOG_FORMAT = env.str("MOSWEB_LOG_FORMAT", "plain", validate=validate.OneOf(["plain", "json"]))
+# A function that is called with the log record of every error, by its dotted path; off unless it is named.
+ERROR_REPORTER = env.str("MOSWEB_ERROR_REPORTER", "")
+LOG_HANDLERS = ["console", "error_reporter"] if ERROR_REPORTER else ["console"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"hide_tokens": {"()": "mosweb.log_filters.HideTokens"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["hide_tokens"]}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
+    "formatters": {
+        "plain": {
+            "()": "mosweb.log_format.Plain",
+            "format": "{asctime} {levelname} {name}{in_request}: {message}",
+            "style": "{",
+        },
+        "json": {"()": "mosweb.log_format.Json"},
+    },
+    "filters": {
+        "hide_tokens": {"()": "mosweb.log_filters.HideTokens"},
+        "repeats": {"()": "mosweb.log_filters.Repeats"},
+        "repeats_reported": {"()": "mosweb.log_filters.Repeats"},
+        "request_id": {"()": "mosweb.request_ids.AddRequestId"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["hide_tokens", "repeats", "request_id"],
+        },
+        "error_reporter": {
+            "()": "mosweb.log_format.ErrorReporter",
+            "function": ERROR_REPORTER,
+            "filters": ["hide_tokens", "repeats_reported", "request_id"],
+        },
+    },
+    "root": {"handlers": LOG_HANDLERS, "level": "WARNING"},
     "loggers": {
         "studies": {"level": env.str("MOSWEB_LOG_LEVEL", "INFO")},
         "axes": {"level": "ERROR"},
         # Django's own handlers would print the addresses as they are.
         "django": {"handlers": [], "propagate": True},
-        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "django.server": {"handlers": LOG_HANDLERS, "level": "INFO", "propagate": False},
     },
 }
+if not ERROR_REPORTER:
+    del LOGGING["handlers"]["error_reporter"]  # type: ignore[attr-defined]

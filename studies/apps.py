@@ -14,13 +14,16 @@ class StudiesConfig(AppConfig):
 
         pre_migrate.connect(thaw, sender=self)
         post_migrate.connect(freeze, sender=self)
-        post_migrate.connect(_sync_methods, sender=self)
+        post_migrate.connect(_follow_code, sender=self)
 
 
-def _sync_methods(apps: Any = None, **kwargs: Any) -> None:
-    """The rows of the registry's methods follow the code that was just deployed."""
+def _follow_code(apps: Any = None, **kwargs: Any) -> None:
+    """The rows of the registry's methods follow the code that was just deployed, and workers must run that code."""
     from studies.content.methods import sync_methods
+    from studies.jobs.fitness import declare_code
 
     # After `migrate studies zero` there is no table; `flush` does not say which there are.
     if apps is None or "method" in apps.all_models["studies"]:
         sync_methods()
+    if apps is None or "installation" in apps.all_models["studies"]:
+        declare_code()

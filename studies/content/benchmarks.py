@@ -9,8 +9,10 @@ from django.db import IntegrityError, transaction
 
 from srcore.benchmark import Source, find_sources, load_source
 from srcore.images import ImageError, Pixels
-from studies.content.sources import mode_of, pixels_sha256, store
+from studies.content.sources import discard, mode_of, pixels_sha256, store
 from studies.models import Benchmark, SourceImage
+from studies.storage.guard import StorageUnavailable
+from studies.storage.marker import NotTheStorage, mark_new_storage
 
 
 class ImportRefused(Exception):
@@ -96,6 +98,7 @@ def _row(benchmark: Benchmark, source: Source, hr: Pixels, lr: Pixels) -> Source
 def _write(benchmark: Benchmark, added: Sequence[Source]) -> None:
     """Files first, then all rows in one short transaction, which does not keep raters from writing theirs."""
     rows: list[SourceImage] = []
+    _mark_new_storage()
     try:
         for source in added:
             hr, lr = load_source(source)
@@ -109,12 +112,18 @@ def _write(benchmark: Benchmark, added: Sequence[Source]) -> None:
     except BaseException as error:
         # The rows are there all or none; all of them when the interruption came just after the commit.
         if rows and not SourceImage.objects.filter(hr=rows[0].hr.name).exists():
-            for row in rows:
-                for file in (row.hr, row.lr):
-                    if file:
-                        file.delete(save=False)
+            discard(file for row in rows for file in (row.hr, row.lr) if file)
         if isinstance(error, IntegrityError):
             raise ImportRefused([f"{benchmark.name} was imported by somebody else meanwhile; run it again"]) from error
         if isinstance(error, ImageError):  # a file that was changed between the check and now
             raise ImportRefused([str(error)]) from error
+        if isinstance(error, StorageUnavailable):
+            raise ImportRefused([f"{error}. Run it again when the storage is back"]) from error
         raise
+
+
+def _mark_new_storage() -> None:
+    try:
+        mark_new_storage()
+    except (NotTheStorage, StorageUnavailable) as error:
+        raise ImportRefused([str(error)]) from error

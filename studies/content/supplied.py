@@ -8,16 +8,17 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models.functions import Now
 
-from srcore.images import ImageError, encode_png
+from srcore.images import ImageError
 from srcore.matching import read_mapping
 from srcore.methods.folder import Wanted, match_folder, read_result
 from srcore.metrics import measure
 from srcore.registry import METHODS
 from studies.content.benchmarks import ImportRefused, ImportReport
 from studies.content.methods import sync_methods
-from studies.content.sources import pixels_sha256, read_source
+from studies.content.sources import discard, pixels_sha256, png_of, read_source
 from studies.content.stimuli import current_stimuli
 from studies.models import Benchmark, Method, SourceImage, Stimulus
+from studies.storage.guard import StorageUnavailable
 
 Origin = Stimulus.Origin
 
@@ -62,10 +63,11 @@ def import_results(
     except BaseException as error:
         # The rows are there all or none; all of them when the interruption came just after the commit.
         if new and not Stimulus.objects.filter(file=new[0].file.name).exists():
-            for stimulus in new:
-                stimulus.file.delete(save=False)
+            discard(stimulus.file for stimulus in new)
         if isinstance(error, ImageError):  # a file that was changed between the check and now
             raise ImportRefused([str(error)]) from error
+        if isinstance(error, StorageUnavailable):
+            raise ImportRefused([f"{error}. Run it again when the storage is back"]) from error
         raise
     return report
 
@@ -101,19 +103,20 @@ def _supplied(method: Method, source: SourceImage, file: Path, counting: Stimulu
     if counting and counting.origin == Origin.FOLDER and counting.pixels_sha256 == sha256:
         return None
     psnr, ssim = measure(read_source(source)[0], pixels, recipe="paper")
+    png, facts = png_of(pixels)
     stimulus = Stimulus(
         source=source,
         method=method,
         origin=Origin.FOLDER,
         content_sha256=sha256,
         code_version=_import_number(method, source, sha256),
-        pixels_sha256=sha256,
         psnr=psnr,
         ssim=ssim,
         state=Stimulus.State.DONE,
         finished_at=Now(),
+        **facts,
     )
-    stimulus.file.save("", ContentFile(encode_png(pixels)), save=False)
+    stimulus.file.save("", ContentFile(png), save=False)
     return stimulus
 
 

@@ -4,16 +4,15 @@ import logging
 from dataclasses import dataclass
 
 from django.core.files.base import ContentFile
-from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from srcore.errors import TimeLimitExceeded
-from srcore.images import ImageError, Pixels, encode_png
+from srcore.images import ImageError, Pixels
 from srcore.methods.running import run
 from srcore.metrics import measure
 from srcore.registry import METHODS, MethodUnavailable
-from studies.content.sources import pixels_sha256, read_source
+from studies.content.sources import png_of, read_source
 from studies.content.stimuli import generated_key
 from studies.jobs.attempts import TOO_LATE, attempt, finished
 from studies.models import Stimulus
@@ -58,21 +57,23 @@ def _make(row: Stimulus) -> Made:
 
 
 def _store(row: Stimulus, mine: "QuerySet[Stimulus]", made: Made) -> None:
-    png = encode_png(made.pixels)
-    with transaction.atomic():
-        # The update's lock on the row keeps every other attempt from its file until the row says that it is there.
-        if not mine.update(heartbeat_at=Now()):
-            logger.warning("%s was taken over by another worker; this result is dropped", row)
-            return
-        mine.update(
-            file=row.file.storage.save(stimulus_path(row, ""), ContentFile(png)),
-            pixels_sha256=pixels_sha256(made.pixels),
+    png, facts = png_of(made.pixels)
+    # Not within a transaction, for which on SQLite every rating would wait, however long the storage takes. An attempt
+    # that stood still and lost its claim between these lines writes over the file what another made of the same.
+    if mine.update(heartbeat_at=Now()):
+        name = row.file.storage.save(stimulus_path(row, ""), ContentFile(png))
+        stored = mine.update(
+            file=name,
             psnr=made.psnr,
             ssim=made.ssim,
             seconds=made.seconds,
             device=made.device,
+            **facts,
             **finished(Stimulus.State.DONE),
         )
+        if stored:
+            return
+    logger.warning("%s was taken over by another worker; this result is dropped", row)
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ from srcore.registry import METHODS
 from studies.content.methods import why_not
 from studies.content.stimuli import generated_key
 from studies.jobs.dispatch import send_on_commit
+from studies.jobs.fitness import declare_weights
 from studies.models import Method, SourceImage, Stimulus, Study
 from studies.protocol.slots import Slot, slots
 
@@ -77,6 +78,7 @@ def request(places: Iterable[Place]) -> int:
     possible = [(source, method) for source, method in places if not why_not(method)]
     rows = [Stimulus(source=source, method=method, **generated_key(method.name)) for source, method in possible]
     with transaction.atomic():
+        declare_weights({method.name for _, method in possible})
         before = set(_generated(possible).values_list("pk", flat=True))
         Stimulus.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
         new = sorted(set(_generated(possible).values_list("pk", flat=True)) - before)

@@ -13,13 +13,17 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
+from studies.jobs.fitness import why_unfit
 from studies.models import Job
+from studies.storage.guard import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 2
 # What took minutes to make is not thrown away because the database restarts just when it is done.
 OUTAGE_SECONDS = 120
+# Shorter: a storage that only this host does not see is there for another worker.
+STORAGE_OUTAGE_SECONDS = 30
 TOO_LATE = "It took longer than the time limit and was stopped."
 
 State = Job.State
@@ -41,7 +45,12 @@ def attempt(
     made. What `make` or `store` raises ends as the row's state `failed` with `reason`'s words. Two calls at once, or
     one after the other, make it once. An attempt that lost its claim (its heartbeats did not arrive for long) leaves
     the row alone.
+
+    Nothing fails for what is wrong with this worker or with the storage: then the row stays wanted, or is wanted again.
     """
+    if why := why_unfit():
+        logger.warning("a job is left to a worker that is fit; this one is not. %s", why)
+        return
     claim = _claim(rows, pk)
     if claim is None:
         return
@@ -50,11 +59,15 @@ def attempt(
     try:
         with Heartbeat(mine):
             made = make(row)
-        _through_outages(lambda: store(row, mine, made))
+            _through_outages(lambda: store(row, mine, made))
     except (OperationalError, InterfaceError):
         # The database is away for long: the row stays as it is, and is taken for a dead worker's when it is back.
         raise
     except Exception as error:
+        if why := str(error) if isinstance(error, StorageUnavailable) else why_unfit(trusted_seconds=0):
+            logger.warning("%s is wanted again: %s", row, why)
+            _through_outages(lambda: mine.update(**_wanted_again(why)))
+            return
         logger.exception("%s failed", row)
         said = TOO_LATE if isinstance(error, SoftTimeLimitExceeded) else reason(error)
         _through_outages(lambda: mine.update(error=said, **finished(State.FAILED)))
@@ -63,6 +76,18 @@ def attempt(
 def finished(state: str) -> dict[str, object]:
     """What a row gets, beside its results, when its attempt ends in this state."""
     return {"state": state, "claim": None, "heartbeat_at": None, "finished_at": Now()}
+
+
+def _wanted_again(reason: str) -> dict[str, object]:
+    """As if never begun; sent again after a pause, as if just sent. Not one of the attempts over which workers died."""
+    return {
+        "state": State.WANTED,
+        "claim": None,
+        "heartbeat_at": None,
+        "sent_at": Now(),
+        "attempts": F("attempts") - 1,
+        "error": reason,
+    }
 
 
 def _claim(rows: "QuerySet[J]", pk: int) -> uuid.UUID | None:
@@ -107,14 +132,19 @@ class Heartbeat:
 
 
 def _through_outages(action: Callable[[], object]) -> None:
-    """Run `action`, again and again while the database cannot be reached, for OUTAGE_SECONDS at most."""
-    deadline = time.monotonic() + OUTAGE_SECONDS
+    """Run `action`, again and again while the database or the storage is away; at most for so long as each may be."""
+    begun = time.monotonic()
     while True:
         try:
             action()
             return
+        except StorageUnavailable as error:
+            if time.monotonic() - begun > STORAGE_OUTAGE_SECONDS:
+                raise
+            logger.warning("a result cannot be stored (%s); trying again", error)
+            time.sleep(1)
         except (OperationalError, InterfaceError) as error:
-            if connection.in_atomic_block or time.monotonic() > deadline:
+            if connection.in_atomic_block or time.monotonic() - begun > OUTAGE_SECONDS:
                 raise
             logger.warning("a result cannot be noted (%s); trying again", error)
             connection.close()

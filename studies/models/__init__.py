@@ -1,4 +1,5 @@
 from studies.models.content import Benchmark, Method, SourceImage, Stimulus, Worker
+from studies.models.installation import Installation
 from studies.models.job import Job
 from studies.models.report import Report
 from studies.models.session import Rater, Rating, Session, Trial
@@ -6,6 +7,7 @@ from studies.models.study import Study, StudyEvent, StudyImage, StudyMethod
 
 __all__ = [
     "Benchmark",
+    "Installation",
     "Job",
     "Method",
     "Rater",

@@ -108,6 +108,10 @@ class Stimulus(Job):
     # Fixed when the row is made, so that a second writer after a crash replaces the file of the first.
     opaque_name = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     file = models.FileField(upload_to=stimulus_path, max_length=120, blank=True)
+    # Of the file as it was stored: what raters are sent is compared with the first, sizes of versions by the second.
+    # Empty for files of before there were these fields.
+    file_sha256 = models.CharField(max_length=64, blank=True)
+    file_bytes = models.PositiveIntegerField(null=True)
     pixels_sha256 = models.CharField(max_length=64, blank=True)
     psnr = models.FloatField(null=True, help_text="dB, recipe 'paper'; infinite for the reference itself")
     ssim = models.FloatField(null=True, help_text="recipe 'paper'")
@@ -156,7 +160,10 @@ class Worker(models.Model):
     """A Celery worker that was alive at `seen_at`; where images are sent follows from who reads which queue."""
 
     name = models.CharField(max_length=120, unique=True)
+    # None while `unfit` says why it reads none.
     queues = models.JSONField(default=list)
+    unfit = models.TextField(blank=True)
+    code_version = models.CharField(max_length=40, blank=True)
     seen_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -1,21 +1,28 @@
-"""What keeps a study from being launched."""
+"""What keeps a study from being launched: in its design, and in its files."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 
 from django.core.files.storage import default_storage
 
 from studies.models import SourceImage, Study
 from studies.protocol import order
 from studies.protocol.slots import Role, Slot, slots
+from studies.storage.guard import GuardedStorage, StorageUnavailable, size_of, time_limit
+
+# For the sizes of all files of a study at once: the paper's has 1128, and S3 says some hundred a second.
+SECONDS_FOR_SIZES = 20
 
 
 def check(study: Study) -> list[str]:
-    """What keeps the study from being launched, one sentence each; empty if nothing does."""
-    return problems(study, slots(study))
+    """What keeps the study from being launched, one sentence each; empty if nothing does.
+
+    Asks the database alone, and so answers whatever the storage does; the launch looks at the files too.
+    """
+    return problems_of_design(study, slots(study))
 
 
-def problems(study: Study, filled: Sequence[Slot]) -> list[str]:
+def problems_of_design(study: Study, filled: Sequence[Slot]) -> list[str]:
     """As `check`, of these places of the order."""
     rated = [slot for slot in filled if slot.role == Role.RATED]
     if not rated:
@@ -31,7 +38,23 @@ def problems(study: Study, filled: Sequence[Slot]) -> list[str]:
             order.check_apart(items, repeats=study.repeats)
         except order.ImpossibleOrder as error:
             found.append(f"The order is impossible: {error}.")
-    return found + _unequal_files(filled)
+    return found + _unequal((slot.source, slot.stimulus.file_bytes) for slot in filled if slot.stimulus)
+
+
+def problems_of_files(filled: Sequence[Slot]) -> list[str]:
+    """One sentence each; asks the storage, once for all files, so never within a transaction."""
+    names = {slot.stimulus.file.name or "" for slot in filled if slot.stimulus}
+    try:
+        with time_limit(SECONDS_FOR_SIZES):
+            sizes = _sizes(names)
+    except StorageUnavailable as error:
+        return [f"The files cannot be looked at. {error}. Try again in a moment."]
+    found = [(slot, sizes[slot.stimulus.file.name or ""]) for slot in filled if slot.stimulus]
+    return [
+        f"The file of {slot.method.name} on {slot.source} is not in the image storage."
+        for slot, size in found
+        if size is None
+    ] + _unequal((slot.source, size) for slot, size in found)
 
 
 def _missing(filled: Sequence[Slot]) -> list[str]:
@@ -50,19 +73,21 @@ def _some(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-def _unequal_files(filled: Sequence[Slot]) -> list[str]:
+def _unequal(found: Iterable[tuple[SourceImage, int | None]]) -> list[str]:
     """Every version of one source must travel with the same number of bytes: sizes tell methods apart."""
-    sizes: dict[SourceImage, set[int]] = {}
-    problems = []
-    for slot in filled:
-        name = (slot.stimulus and slot.stimulus.file.name) or ""
-        try:
-            sizes.setdefault(slot.source, set()).add(default_storage.size(name))
-        except OSError:
-            problems.append(f"The file of {slot.method.name} on {slot.source} is not in the image storage.")
-    problems += [
+    sizes = defaultdict[SourceImage, set[int]](set)
+    for source, size in found:
+        if size is not None:
+            sizes[source].add(size)
+    return [
         f"The versions of {source} have different file sizes, which would tell raters the method; generate them anew."
-        for source, found in sizes.items()
-        if len(found) > 1
+        for source, several in sizes.items()
+        if len(several) > 1
     ]
-    return problems
+
+
+def _sizes(names: Collection[str]) -> dict[str, int | None]:
+    storage = default_storage
+    if isinstance(storage, GuardedStorage):
+        return storage.sizes(names)
+    return {name: size_of(storage, name) for name in names}

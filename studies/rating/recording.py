@@ -80,14 +80,14 @@ def record_rating(*, rater_token: str, token: str, score: float, display: Displa
     )
 
 
-def image_file(*, rater_token: str, token: str) -> str:
-    """The stored file behind an image address, for its rater and only while it is due soon. Raises as record_rating."""
+def image_trial(*, rater_token: str, token: str) -> OwnTrial:
+    """The trial behind an image address, for its rater and only while it is due soon. Raises as record_rating."""
     trial = _own_trial(rater_token=rater_token, token=token)
     calibrating = trial.next_position <= trial.calibration_trials
     in_window = trial.next_position <= trial.position < trial.next_position + WINDOW
     if trial.phase == Trial.Phase.RATED and (calibrating or not in_window):
         raise TrialNotDue
-    return trial.image
+    return trial
 
 
 def _own_trial(*, rater_token: str, token: str) -> OwnTrial:

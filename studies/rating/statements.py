@@ -30,7 +30,9 @@ class OwnTrial(NamedTuple):
     study: int
     study_state: str
     scale: str
+    stimulus: int
     image: str
+    image_sha256: str
 
 
 class ShownTrial(NamedTuple):
@@ -46,7 +48,7 @@ class ShownTrial(NamedTuple):
 _OWN_TRIAL = """
 SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s.trials_total, r.label, r.is_preview,
        r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, d.id, d.state,
-       CAST(d.scale AS text), i.file
+       CAST(d.scale AS text), i.id, i.file, i.file_sha256
   FROM studies_trial t
   JOIN studies_session s ON s.id = t.session_id
   JOIN studies_rater r ON r.id = s.rater_id

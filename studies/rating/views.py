@@ -5,8 +5,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,7 +19,8 @@ from studies.models import Rater
 from studies.protocol import answers
 from studies.rating import sessions
 from studies.rating.forms import RatingForm
-from studies.rating.recording import InvalidRating, image_file, record_rating
+from studies.rating.images import image_bytes
+from studies.rating.recording import InvalidRating, image_trial, record_rating
 from studies.rating.statements import ShownTrial
 from studies.rating.withdrawal import withdraw as erase
 
@@ -157,11 +157,8 @@ def rate(request: HttpRequest, token: str) -> HttpResponseBase:
 @require_GET
 @for_scripts
 def image(request: HttpRequest, token: str) -> HttpResponseBase:
-    name = image_file(rater_token=rater_token(request), token=token)
-    response = FileResponse(default_storage.open(name), content_type="image/png")
-    # Django names the stored file here.
-    del response.headers["Content-Disposition"]
-    return response
+    trial = image_trial(rater_token=rater_token(request), token=token)
+    return HttpResponse(image_bytes(trial), content_type="image/png")
 
 
 @require_http_methods(["GET", "POST"])

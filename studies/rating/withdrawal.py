@@ -40,5 +40,6 @@ def _erase_reports(study: int) -> None:
     # Locked: a worker may be storing one at this moment.
     for report in Report.objects.select_for_update().filter(study=study):
         if report.file:
-            transaction.on_commit(partial(report.file.delete, save=False))
+            # A storage that is away does not undo the withdrawal; `manage.py verify` finds what it left.
+            transaction.on_commit(partial(report.file.delete, save=False), robust=True)
         Report.objects.filter(pk=report.pk).delete()

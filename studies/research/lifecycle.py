@@ -5,19 +5,27 @@ from datetime import datetime
 from django.db import transaction
 
 from studies.models import Study, StudyEvent, StudyImage
-from studies.protocol.readiness import problems
+from studies.protocol.readiness import problems_of_design, problems_of_files
 from studies.protocol.slots import slots
 from studies.research.refusals import NotReady, StudyError, require_draft
 
 
 def launch(*, study: Study, now: datetime) -> None:
-    """Freeze the images and the design, and open the study to raters. Raises NotReady or StudyError."""
+    """Freeze the images and the design, and open the study to raters. Raises NotReady or StudyError.
+
+    The files are looked at before the transaction: nobody's rating waits for the storage.
+    """
+    require_draft(study)
+    looked_at = slots(study)
+    if found := problems_of_design(study, looked_at) or problems_of_files(looked_at):
+        raise NotReady(found)
     with transaction.atomic():
         locked = Study.objects.select_for_update().get(pk=study.pk)
         require_draft(locked)
         filled = slots(locked)
-        found = problems(locked, filled)
-        if found:
+        if set(filled) != set(looked_at):
+            raise StudyError("The design or an image was changed while its files were looked at. Launch it again.")
+        if found := problems_of_design(locked, filled):
             raise NotReady(found)
         StudyImage.objects.bulk_create(
             StudyImage(study=locked, stimulus=slot.stimulus, role=slot.role) for slot in filled

@@ -10,15 +10,13 @@ from django.utils import timezone
 from srcore.images import encode_png
 from srcore.registry import METHODS
 from srcore.resize import downscale, upscale_bicubic, upscale_nearest
+from studies.content.sources import pixels_sha256, png_of
 from studies.content.stimuli import generated_key
 from studies.models import Benchmark, Method, Rater, SourceImage, Stimulus, Study
 from studies.research import drafts, invitations, lifecycle
+from studies.storage.marker import mark_new_storage
 
 MAKERS = {"nearest": upscale_nearest, "bicubic": upscale_bicubic}
-
-
-def sha256(pixels: np.ndarray) -> str:
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
 def photograph(seed: int, *, height: int = 64, width: int = 96) -> np.ndarray:
@@ -40,13 +38,14 @@ def make_methods() -> dict[str, Method]:
 def make_benchmark(name: str = "tiny", *, images: int = 2, height: int = 64, width: int = 96) -> Benchmark:
     """A benchmark of `images` photographs, each of another size so that no two sources look alike."""
     benchmark = Benchmark.objects.create(name=name)
+    mark_new_storage()
     for number in range(images):
         seed = int.from_bytes(hashlib.sha256(f"{name}{number}".encode()).digest()[:4], "big")
         hr = photograph(seed, height=height + 4 * number, width=width)
         lr = downscale(hr)
         source = SourceImage(benchmark=benchmark, name=f"{name}_{number:03d}", mode="RGB")
         source.height, source.width = hr.shape[:2]
-        source.hr_sha256, source.lr_sha256 = sha256(hr), sha256(lr)
+        source.hr_sha256, source.lr_sha256 = pixels_sha256(hr), pixels_sha256(lr)
         source.hr.save("", ContentFile(encode_png(hr)), save=False)
         source.lr.save("", ContentFile(encode_png(lr)), save=False)
         source.save()
@@ -57,9 +56,9 @@ def make_benchmark(name: str = "tiny", *, images: int = 2, height: int = 64, wid
 
 
 def make_stimulus(source: SourceImage, method: Method, pixels: np.ndarray) -> Stimulus:
-    stimulus = Stimulus(source=source, method=method, **generated_key(method.name))
-    stimulus.file.save("", ContentFile(encode_png(pixels)), save=False)
-    stimulus.pixels_sha256 = sha256(pixels)
+    png, facts = png_of(pixels)
+    stimulus = Stimulus(source=source, method=method, **generated_key(method.name), **facts)
+    stimulus.file.save("", ContentFile(png), save=False)
     stimulus.psnr, stimulus.ssim, stimulus.seconds = 30.0, 0.9, 0.01
     stimulus.state, stimulus.finished_at = Stimulus.State.DONE, timezone.now()
     stimulus.save()

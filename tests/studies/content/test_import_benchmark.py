@@ -18,6 +18,7 @@ from studies.content import benchmarks
 from studies.content.benchmarks import import_benchmark
 from studies.content.sources import read_source
 from studies.models import Benchmark, SourceImage
+from studies.storage import marker
 from tests.studies.factories import photograph
 
 pytestmark = [pytest.mark.django_db, pytest.mark.services]
@@ -35,7 +36,8 @@ def write(path: Path, pixels: np.ndarray, **options) -> None:
 
 
 def stored(settings) -> list[Path]:
-    return [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
+    files = [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
+    return [path for path in files if path.name != marker.NAME]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from studies.rating.recording import (
     InvalidRating,
     RatingConflict,
     UnknownTrial,
-    image_file,
+    image_trial,
     record_rating,
 )
 from studies.rating.withdrawal import withdraw
@@ -173,7 +173,7 @@ def test_another_raters_trial_is_unknown(rater, session):
     with pytest.raises(UnknownTrial):
         rate(other, due(session))
     with pytest.raises(UnknownTrial):
-        image_file(rater_token=other.token, token=due(session).token)
+        image_trial(rater_token=other.token, token=due(session).token)
 
 
 def test_images_are_served_within_the_window_only(rater, session):
@@ -182,7 +182,7 @@ def test_images_are_served_within_the_window_only(rater, session):
 
     def served(trial):
         try:
-            return image_file(rater_token=rater.token, token=trial.token) == trial.stimulus.file.name
+            return image_trial(rater_token=rater.token, token=trial.token).image == trial.stimulus.file.name
         except sessions.TrialNotDue:
             return False
 
@@ -194,7 +194,7 @@ def test_a_revoked_rater_can_do_nothing_more(rater, session):
     for attempt in (
         lambda: invited_rater(token=rater.token),
         lambda: rate(rater, due(session)),
-        lambda: image_file(rater_token=rater.token, token=due(session).token),
+        lambda: image_trial(rater_token=rater.token, token=due(session).token),
     ):
         with pytest.raises(InvitationRevoked):
             attempt()
@@ -348,4 +348,4 @@ def test_a_rating_takes_few_queries(rater, session, django_assert_max_num_querie
         rate(rater, trial)
     waiting = due(session)
     with django_assert_max_num_queries(1):
-        image_file(rater_token=rater.token, token=waiting.token)
+        image_trial(rater_token=rater.token, token=waiting.token)

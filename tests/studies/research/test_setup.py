@@ -65,7 +65,9 @@ def test_more_repeats_than_images_are_a_problem():
 def test_a_file_that_is_gone_is_a_problem():
     study = make_study()
     default_storage.delete(Stimulus.objects.filter(method__name="hr").first().file.name)
-    assert readiness.check(study) == ["The file of hr on tiny/tiny_000 is not in the image storage."]
+    with pytest.raises(refusals.NotReady) as refused:
+        launch(study)
+    assert refused.value.problems == ["The file of hr on tiny/tiny_000 is not in the image storage."]
 
 
 def test_versions_of_different_file_size_would_betray_the_method():
@@ -73,7 +75,27 @@ def test_versions_of_different_file_size_would_betray_the_method():
     path = Path(default_storage.path(Stimulus.objects.filter(method__name="hr").first().file.name))
     with path.open("ab") as file:
         file.write(b"0")
-    assert "different file sizes" in readiness.check(study)[0]
+    with pytest.raises(refusals.NotReady, match="tiny/tiny_000 have different file sizes"):
+        launch(study)
+
+
+def test_versions_that_were_stored_with_different_sizes_are_a_problem_before_the_launch():
+    study = make_study()
+    Stimulus.objects.filter(pk=Stimulus.objects.filter(method__name="hr").first().pk).update(file_bytes=1)
+    assert "tiny/tiny_000 have different file sizes" in readiness.check(study)[0]
+
+
+def test_an_image_that_changes_while_the_files_are_looked_at_is_not_launched(monkeypatch):
+    study = make_study()
+
+    def meanwhile_made_anew(filled):
+        Stimulus.objects.filter(method__name="bicubic").update(code_version="0.9")
+        return []
+
+    monkeypatch.setattr(lifecycle, "problems_of_files", meanwhile_made_anew)
+    with pytest.raises(refusals.StudyError, match="Launch it again"):
+        launch(study)
+    assert Study.objects.get().state == "draft"
 
 
 def test_launching_twice_is_refused():

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from django.core.files.base import ContentFile, File
 
-from studies.content.storage import AtomicFileSystemStorage
+from studies.storage.disk import AtomicFileSystemStorage
 
 
 @pytest.fixture
