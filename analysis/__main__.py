@@ -8,16 +8,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from analysis.columns import checked_copy, read, text
+from analysis.columns import checked_copy, text
+from analysis.files import read
 from analysis.mos import STANDARD, IntervalName
 from analysis.objective import read_objective
 from analysis.pairs import command as pairs
 from analysis.scale import Scale, ScaleError
-from analysis.schema import STIMULUS, RatingsError, read_ratings
+from analysis.schema import STIMULUS, RatingsError, read_ratings, scale_of
 from analysis.significance import Unit, ZeroMethod
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ratings", type=Path, help="CSV or Parquet: rater, source, method, score, and more")
+    parser.add_argument("ratings", type=Path, help="CSV, Excel or Parquet: rater, source, method, score, and more")
     parser.add_argument(
         "--objective",
         type=Path,
@@ -57,10 +60,11 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument(
         "--scale",
-        nargs=3,
-        metavar=("LOW", "HIGH", "STEP"),
-        help="of the scores, STEP or 'continuous' (default: the table's columns scale_..., else 1 5 1)",
+        nargs="+",
+        metavar="LOW HIGH STEP",
+        help="of the scores, STEP or 'continuous' or left out (default: the table's columns scale_..., else 1 5 1)",
     )
+    _add_reading(parser)
     parser.add_argument("--reference", help="the hidden reference's method name (default: hr, where there is one)")
     parser.add_argument("--interval", choices=get_args(IntervalName), default=STANDARD)
     parser.add_argument("--unit", choices=get_args(Unit), default="two_way", help="what the tests sample")
@@ -78,8 +82,7 @@ def _report(given: argparse.Namespace) -> None:
     from analysis.page import write_report
     from analysis.report import Options
 
-    scale = _scale(given.scale)
-    ratings = read_ratings(given.ratings, scale=scale)
+    ratings = _read(given.ratings, given, _scale(given.scale))
     directions = {"lower_is_better": given.lower_is_better, "higher_is_better": given.higher_is_better}
     objective = read_objective(given.objective, **directions) if given.objective else None
     if objective is None and any(directions.values()):
@@ -101,7 +104,7 @@ def _report(given: argparse.Namespace) -> None:
         zero_method=given.zero_method,
         margin=given.margin,
         exclude=tuple(dict.fromkeys([*given.exclude, *_left_out(given.exclude_table)])),
-        scale=scale,
+        scale=scale_of(ratings) if given.scale else None,
         mixed=given.mixed,
         seed=given.seed,
     )
@@ -118,9 +121,29 @@ def _left_out(path: Path | None) -> list[str]:
     return list(text(table["rater"], required=True))
 
 
-def _scale(given: Sequence[str] | None) -> Scale | None:
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--column", action="append", default=[], metavar="OURS=THEIRS", help="such as rater=Proband; may be repeated"
+    )
+    parser.add_argument("--missing", action="append", metavar="SCORE", help="that means no rating; may be repeated")
+
+
+def _read(path: Path, given: argparse.Namespace, scale: Scale | Sequence[float] | None = None) -> pd.DataFrame:
+    pairs_of = [part.partition("=") for part in given.column]
+    wrong = [ours for ours, divided, _ in pairs_of if not divided]
+    if wrong:
+        raise RatingsError(f"--column {wrong[0]}: write OURS=THEIRS, such as --column rater=Proband")
+    columns = {ours: theirs for ours, _, theirs in pairs_of}
+    return read_ratings(path, columns=columns, scale=scale, missing=given.missing)
+
+
+def _scale(given: Sequence[str] | None) -> Scale | tuple[float, float] | None:
     if given is None:
         return None
+    if len(given) not in (2, 3):
+        raise ScaleError(f"--scale {' '.join(given)}: it is LOW HIGH or LOW HIGH STEP")
+    if len(given) == 2 and "continuous" not in given:
+        return _ends(given)
     try:
         low, high, step = (None if part == "continuous" else float(part) for part in given)
     except ValueError:
@@ -130,12 +153,20 @@ def _scale(given: Sequence[str] | None) -> Scale | None:
     return Scale(low, high, step)
 
 
+def _ends(given: Sequence[str]) -> tuple[float, float]:
+    try:
+        return float(given[0]), float(given[1])
+    except ValueError:
+        raise ScaleError(f"--scale {' '.join(given)}: LOW and HIGH are numbers") from None
+
+
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pilot", type=Path, help="CSV or Parquet of a pilot's ratings")
     parser.add_argument("--images", type=int, required=True, help="source images of the planned study")
     parser.add_argument("--comparisons", type=int, required=True, help="pairs of methods to be tested")
     parser.add_argument("--difference", type=float, action="append", help="of MOS; may be repeated (0.1, 0.2, 0.3)")
     parser.add_argument("--power", type=float, default=0.8)
+    _add_reading(parser)
     parser.set_defaults(run=_plan)
 
 
@@ -143,7 +174,7 @@ def _plan(given: argparse.Namespace) -> None:
     from analysis.power import DIFFERENCES, plan
 
     differences = given.difference or DIFFERENCES
-    pilot = read_ratings(given.pilot)
+    pilot = _read(given.pilot, given)
     table = plan(pilot, images=given.images, comparisons=given.comparisons, differences=differences, power=given.power)
     print(table.to_string(index=False))
 

@@ -9,7 +9,6 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 EXAMPLES = 3  # names shown in a message before "and 7 more"
 
@@ -25,27 +24,6 @@ class Rule(NamedTuple):
     high: float
     whole: bool
     empty: bool
-
-
-def read(path: Path, *, text: Sequence[str], numeric: Sequence[str]) -> pd.DataFrame:
-    """A CSV or Parquet file (by the name's ending) with the `text` columns as they are written.
-
-    Only an empty cell is missing, or nan in a `numeric` column: a method may be called NA, and a rater 007 must not
-    become 7. Raises RatingsError where the file is no table.
-    """
-    if path.suffix.lower() in {".parquet", ".pq"}:
-        return pd.read_parquet(path)
-    if path.suffix.lower() != ".csv":
-        raise RatingsError(f"{path.name}: the ending must be .csv or .parquet")
-    try:
-        return pd.read_csv(
-            path,
-            dtype=dict.fromkeys(text, str),
-            keep_default_na=False,
-            na_values={name: ["", "nan", "NaN"] if name in numeric else [""] for name in (*text, *numeric)},
-        )
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise RatingsError(f"{path.name} is not a readable CSV file: {error}") from error
 
 
 def some(names: Iterable[object]) -> str:

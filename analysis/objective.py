@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 import pandas as pd
 
-from analysis.columns import RatingsError, Rule, checked_copy, fail, no_duplicate, numbers, read, some, text
+from analysis.columns import RatingsError, Rule, checked_copy, fail, no_duplicate, numbers, some, text
+from analysis.files import read
 from analysis.matching import unmatched
 from analysis.schema import NO_BENCHMARK, STIMULUS
 

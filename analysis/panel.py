@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.mos import group_codes
-from analysis.schema import STIMULUS, first_showings
+from analysis.schema import STIMULUS, filled, first_showings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +93,7 @@ class Matrix:
 
 def matrix(ratings: pd.DataFrame, *, repeat: int | None = None) -> Matrix:
     """Raters x stimuli of the first showings, or of the showings numbered `repeat`; both sorted."""
+    ratings = filled(ratings)
     table = first_showings(ratings) if repeat is None else ratings[ratings["repeat"] == repeat]
     rater, raters = group_codes(table, ["rater"])
     stimulus, stimuli = group_codes(table, STIMULUS)

@@ -12,7 +12,7 @@ from analysis.degenerate import FEWEST_RATERS, causes, vanished
 from analysis.mos import group_codes
 from analysis.panel import matrix
 from analysis.scale import ACR
-from analysis.schema import STIMULUS, scale_of
+from analysis.schema import STIMULUS, filled, scale_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +101,7 @@ def _recover(ratings: pd.DataFrame, interval: IntervalKind, scale: Scale | None)
     """The maximum that the iteration finds, whatever it is worth."""
     if interval not in get_args(IntervalKind):
         raise ValueError(f"unknown interval {interval!r}; known: {', '.join(get_args(IntervalKind))}")
+    ratings = filled(ratings)
     rater, raters = group_codes(ratings, ["rater"])
     stimulus, stimuli = group_codes(ratings, STIMULUS)
     stretch = ACR.width / scale_of(ratings, scale).width
@@ -213,6 +214,7 @@ def _rater_table(raters: pd.DataFrame, sums: _Sums, state: Solution) -> pd.DataF
 
 def rater_bias(ratings: pd.DataFrame) -> pd.DataFrame:
     """Mean deviation of each rater from the MOS of what was rated, ITU-T P.913 12.4: rater, n, bias."""
+    ratings = filled(ratings)
     rater, raters = group_codes(ratings, ["rater"])
     stimulus, _ = group_codes(ratings, STIMULUS)
     score = ratings["score"].to_numpy(np.float64)

@@ -11,7 +11,7 @@ from scipy import stats
 from analysis import jackknife
 from analysis.mos import group_codes
 from analysis.panel import matrix, rounding_of, settle
-from analysis.schema import STIMULUS, scale_of
+from analysis.schema import STIMULUS, filled, scale_of
 from analysis.significance import ZeroMethod, signed_rank
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def retest(ratings: pd.DataFrame, *, zero_method: ZeroMethod = "pratt", scale: S
     within_rater_sd = sqrt(mean d^2 / 2), the standard error of measurement of one rating (Bland, Altman 1996), and
     spearman. One row; none where nothing was shown twice.
     """
-    columns = ["rater", *STIMULUS]
+    ratings, columns = filled(ratings), ["rater", *STIMULUS]
     first = ratings[ratings["repeat"] == 0][[*columns, "score"]]
     second = ratings[ratings["repeat"] == 1][[*columns, "score"]]
     pairs = first.merge(second, on=columns, suffixes=("_first", "_second"), validate="one_to_one")

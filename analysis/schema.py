@@ -8,13 +8,21 @@ is kept as it is. Objective scores are the matter of `objective`.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from analysis.columns import RatingsError as RatingsError
-from analysis.columns import Rule, checked_copy, fail, no_duplicate, numbers, read, text, times
+from analysis.columns import Rule, checked_copy, fail, no_duplicate, numbers, text, times
+from analysis.files import read_cells, say, typed
+from analysis.intake import tidy
 from analysis.scale import ACR, Scale, ScaleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from analysis.files import Tell
 
 RATINGS_COLUMNS = (
     "study", "rater", "session", "position", "benchmark", "source", "method", "method_title", "repeat", "score",
@@ -59,10 +67,7 @@ def validate_ratings(ratings: pd.DataFrame, *, scale: Scale | None = None) -> pd
     (`scale_of`); a `scale` given here is written into the table.
     """
     table = checked_copy(ratings, REQUIRED, what="ratings table")
-    if "benchmark" not in table:
-        table["benchmark"] = NO_BENCHMARK
-    if "repeat" not in table:
-        table["repeat"] = 0
+    table = filled(table)
     for column in _TEXT:
         if column in table:
             table[column] = text(table[column], required=column in _TEXT_REQUIRED)
@@ -129,13 +134,61 @@ def _scores(column: pd.Series, scale: Scale, *, told: bool) -> pd.Series:
     return exact.astype("int64") if all(level.is_integer() for level in scale.levels) else exact
 
 
-def read_ratings(path: str | Path, *, scale: Scale | None = None) -> pd.DataFrame:
-    """Read and validate a ratings table from CSV or Parquet (by the name's ending)."""
-    return validate_ratings(read(Path(path), text=(*_TEXT, "rated_at"), numeric=(*_NUMBERS,)), scale=scale)
+def read_ratings(
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    scale: Scale | Sequence[float] | None = None,
+    missing: object = None,
+    tell: Tell = say,
+) -> pd.DataFrame:
+    """Read and validate a table of ratings: CSV of any delimiter, decimal and encoding, Excel or Parquet, long or wide.
+
+    columns: our name: theirs, {"rater": "Proband"}; in a wide table {"rater": "*"} says that the other heads are
+        raters, {"stimulus": "*"} that they are stimuli. What it does not name is found by the usual names.
+    scale: a Scale, or (low, high) or (low, high, step); without a step it is 1 where all scores are whole, else none.
+    missing: a score, or several, that means no rating, such as -1.
+    tell: gets every guess as a sentence; by default they go to standard error.
+
+    Without a method (or source) column the stimulus is both. Raises RatingsError with the file's row, what was seen and
+    what helps.
+    """
+    known = (*RATINGS_COLUMNS, *SCALE_COLUMNS)
+    found = tidy(read_cells(Path(path), tell=tell), known=known, columns=columns, missing=missing, tell=tell)
+    table = typed(found.table, text=(*_TEXT, "rated_at"), numeric=(*_NUMBERS,), tell=tell)
+    try:
+        return validate_ratings(table, scale=_stated(scale, table["score"], tell))
+    except RatingsError as error:
+        raise RatingsError(found.placed(str(error))) from None
+
+
+def _stated(scale: Scale | Sequence[float] | None, score: pd.Series, tell: Tell) -> Scale | None:
+    if scale is None or isinstance(scale, Scale):
+        return scale
+    if len(scale) not in (2, 3):
+        raise RatingsError(f"scale={tuple(scale)}: it is (low, high) or (low, high, step)")
+    if len(scale) == 3:
+        return Scale(scale[0], scale[1], scale[2])
+    values = pd.to_numeric(score, errors="coerce").to_numpy(dtype=float)
+    whole = bool((values == np.floor(values)).all()) and float(scale[0]).is_integer()
+    kind = "one of steps of 1" if whole else "continuous"
+    tell(f"the scale from {scale[0]:g} to {scale[1]:g} is taken for {kind}")
+    return Scale(scale[0], scale[1], 1.0 if whole else None)
+
+
+def filled(ratings: pd.DataFrame) -> pd.DataFrame:
+    """With the columns benchmark and repeat, and numbers as names: four columns of a notebook are enough everywhere."""
+    for column in _TEXT_REQUIRED:
+        if column in ratings and pd.api.types.is_numeric_dtype(ratings[column]):
+            ratings = ratings.assign(**{column: text(ratings[column], required=True)})
+    if "benchmark" not in ratings:
+        ratings = ratings.assign(benchmark=NO_BENCHMARK)
+    return ratings if "repeat" in ratings else ratings.assign(repeat=0)
 
 
 def first_showings(ratings: pd.DataFrame) -> pd.DataFrame:
     """The rows with the lowest repeat of each rater and stimulus: what MOS and tests count."""
+    ratings = filled(ratings)
     if (ratings["repeat"] == 0).all():
         return ratings
     first = ratings.groupby(["rater", *STIMULUS], sort=False)["repeat"].transform("min")

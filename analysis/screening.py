@@ -17,7 +17,7 @@ from analysis.matching import near_names, unmatched
 from analysis.mos import mos
 from analysis.panel import matrix, rounding_of
 from analysis.recovery import rater_bias
-from analysis.schema import STIMULUS, RatingsError, first_showings, scale_of
+from analysis.schema import STIMULUS, RatingsError, filled, first_showings, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -172,6 +172,7 @@ def gold(
     expected is missed; a rater who misses more than `share` of the items seen is rejected. Raises RatingsError where no
     item was rated.
     """
+    ratings = filled(ratings)
     checked, _ = gold_items_of(items, ratings, scale=scale)
     keys = [key for key in STIMULUS if key in checked]
     seen = ratings.merge(checked[[*keys, "expected"]], on=keys, validate="many_to_one")
@@ -204,7 +205,7 @@ def gold_items_of(
 def named_raters(ratings: pd.DataFrame, raters: Collection[object]) -> list[str]:
     """Raters to leave out as the ratings name them; RatingsError names those who are not there, and who is near."""
     names = list(dict.fromkeys(str(rater) for rater in raters))
-    known = sorted(set(ratings["rater"]))
+    known = sorted(set(filled(ratings)["rater"]))
     unknown = [name for name in names if name not in known]
     if unknown:
         near = near_names(unknown, known)
@@ -232,7 +233,7 @@ def exclusion_effect(ratings: pd.DataFrame, raters: Collection[object]) -> pd.Da
 
     change = mos_kept - mos; NaN where nobody is left. Raises RatingsError on a rater who is not in the table.
     """
-    by = ["benchmark", "method"]
+    ratings, by = filled(ratings), ["benchmark", "method"]
     everyone = mos(ratings, by=by)[[*by, "n", "mos"]]
     kept = ratings[~ratings["rater"].isin(named_raters(ratings, raters))]
     if kept.empty:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import krippendorff
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -172,9 +171,13 @@ def _alike(counts: np.ndarray) -> float:
 
 
 def _alpha(counts: np.ndarray) -> float:
-    if len(counts) == 0 or (counts.sum(axis=0) > 0).sum() < 2:
+    """Krippendorff's alpha for names (2011): 1 - disagreement within items / disagreement that chance would give."""
+    n, by_answer = counts.sum(axis=1), counts.sum(axis=0)
+    by_chance = n.sum() ** 2 - (by_answer**2).sum()
+    if by_chance == 0:
         return float("nan")  # one answer to everything: alpha is not defined
-    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+    within = ((n**2 - (counts**2).sum(axis=1)) / (n - 1)).sum()
+    return float(1 - within * (n.sum() - 1) / by_chance)
 
 
 def with_others(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.columns import RatingsError, Rule, checked_copy, fail, no_duplicate, numbers, read, text
+from analysis.columns import RatingsError, Rule, checked_copy, fail, no_duplicate, numbers, text
+from analysis.files import read
 
 REQUIRED = ("rater", "source", "left", "right", "chosen")
 TIE = "tie"

@@ -2,6 +2,7 @@
 
 import itertools
 
+import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,6 +149,18 @@ def test_agreement_is_that_of_fleiss():
     kappa = fleiss_kappa(counts)
     n = counts.sum()
     assert found["krippendorff_alpha"] == pytest.approx(kappa + (1 - kappa) / n, abs=1e-3)
+
+
+def test_alpha_is_that_of_krippendorffs_package_with_ties_and_holes():
+    pairs = panel(6, seed=5, tie=0.5)
+    pairs = pairs[np.random.default_rng(0).random(len(pairs)) < 0.7].reset_index(drop=True)
+    low, high = pairs[["left", "right"]].min(axis=1), pairs[["left", "right"]].max(axis=1)
+    code = np.where(pairs["chosen"] == "tie", 1, np.where(pairs["chosen"] == low, 0, 2))
+    table = pd.DataFrame({"item": pairs["source"] + low + high, "rater": pairs["rater"], "code": code})
+    wide = table.pivot(index="rater", columns="item", values="code").to_numpy()
+    expected = krippendorff.alpha(wide, level_of_measurement="nominal")
+    found = agreement(pairs).set_index("measure")["value"]
+    assert found["krippendorff_alpha"] == pytest.approx(expected)
 
 
 def test_the_first_answer_of_each_rater_counts_for_agreement(sr_pairs):

@@ -1,0 +1,334 @@
+"""Any table gets in: every file here holds the ratings of NFLX public, or a few of them, in another form."""
+
+import importlib
+import inspect
+import io
+import pkgutil
+
+import pandas as pd
+import pytest
+
+import analysis
+from analysis.__main__ import main
+from analysis.columns import RatingsError
+from analysis.mos import mos
+from analysis.objective import objective_of, read_objective
+from analysis.pairs import read_pairs
+from analysis.report import analyse
+from analysis.scale import Scale
+from analysis.schema import read_ratings, scale_of, validate_ratings
+from analysis.significance import pairwise_tests
+
+LONG = [("s1", "img1", "a", 5), ("s1", "img1", "b", 3), ("s2", "img1", "a", 4), ("s2", "img1", "b", 2)]
+LONG += [("s1", "img2", "a", 4), ("s1", "img2", "b", 3), ("s2", "img2", "a", 5), ("s2", "img2", "b", 1)]
+
+
+def expected():
+    table = pd.DataFrame(LONG, columns=["rater", "source", "method", "score"])
+    return table.sort_values(["rater", "source", "method"], ignore_index=True)
+
+
+def got(path, **given):
+    """The ratings in one order, and what was said of guesses."""
+    said = []
+    table = read_ratings(path, tell=said.append, **given)
+    names = ["rater", "source", "method", "score"]
+    return table[names].sort_values(names[:3], ignore_index=True), said
+
+
+def write(tmp_path, text, name="table.csv", encoding="utf-8"):
+    path = tmp_path / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def long_text(delimiter=",", head=("rater", "source", "method", "score"), rows=LONG):
+    return "\n".join(delimiter.join(map(str, row)) for row in [head, *rows]) + "\n"
+
+
+def wide_text(delimiter=",", index="source,method"):
+    table = expected().pivot(index=["source", "method"], columns="rater", values="score").reset_index()
+    out = io.StringIO()
+    table.to_csv(out, index=False, sep=delimiter, lineterminator="\n")
+    return out.getvalue().replace("source,method", index)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "delimiter"),
+    [
+        ("t.csv", "utf-8", ","), ("t.csv", "utf-8-sig", ","), ("t.csv", "utf-16", ","), ("t.csv", "utf-16-le", ";"),
+        ("t.csv", "latin-1", ";"), ("t.tsv", "utf-8", "\t"), ("t.txt", "utf-8", "|"), ("t.csv", "utf-16-be", "\t"),
+    ],
+)  # fmt: skip
+def test_any_delimiter_and_encoding_give_the_same_ratings(tmp_path, name, encoding, delimiter):
+    rows = [("ä" + rater, *rest) for rater, *rest in LONG]
+    table, said = got(write(tmp_path, long_text(delimiter, rows=rows), name, encoding))
+    assert table["rater"].unique().tolist() == ["äs1", "äs2"]
+    assert table["score"].tolist() == expected()["score"].tolist()
+    assert any("divided by" in line for line in said) == (delimiter != ",")
+    assert any("Latin-1" in line for line in said) == (encoding == "latin-1")
+    if (encoding, delimiter) == ("utf-8", ","):
+        assert said == []  # nothing was guessed
+
+
+@pytest.mark.parametrize("name", ["deccomma.csv", "semicomma.csv"])
+def test_decimal_commas_are_read_and_said(shared, nflx, name):
+    said = []
+    table = read_ratings(shared / "cases" / name, tell=said.append)
+    assert table["score"].mean() == pytest.approx(nflx["score"].mean())
+    assert table["rater"].iloc[0] == "001"
+    assert "scores have a decimal comma" in said
+
+
+def test_the_wide_case_is_the_long_table_without_its_empty_cells(shared):
+    said = []
+    table = read_ratings(shared / "cases" / "wide.csv", tell=said.append)
+    raw = pd.read_csv(shared / "cases" / "wide.csv", dtype=str, keep_default_na=False)
+    filled = (raw.iloc[:, 2:] != "").sum().sum()
+    assert len(table) == filled == 1992
+    assert table["score"].sum() == raw.iloc[:, 2:].replace("", "0").astype(int).sum().sum()
+    assert table["rater"].nunique() == 26
+    assert said == ["a wide table: the 26 columns '001' to '026' are raters", "62 of 2054 cells hold no rating"]
+
+
+def test_a_source_called_1_and_a_rater_called_0_stay_names(shared):
+    table, said = got(shared / "cases" / "numeric_sources.csv")
+    assert (table["rater"].unique().tolist(), said) == (["0", "1", "2", "3", "4"], [])
+    assert table["source"].unique().tolist() == ["1", "2", "3"]
+
+
+def test_a_table_without_raters_is_refused_with_what_helps(shared):
+    with pytest.raises(RatingsError, match=r"lacks the column rater; it has: source, method, expected. Say which"):
+        read_ratings(shared / "cases" / "gold_numeric_sources.csv")
+    with pytest.raises(RatingsError, match="this is a table of pairs"):
+        read_ratings(shared / "ratings" / "sr_pairs.csv")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ("Subject", "SRC", "HRC", "Vote"), ("user", "content", "condition", "Rating"),
+        ("observer_id", "Source", " METHOD ", "opinion score"), ("Worker ID", "scene", "algorithm", "MOS"),
+    ],
+)  # fmt: skip
+def test_the_usual_names_are_recognised_and_said(tmp_path, head):
+    table, said = got(write(tmp_path, long_text(head=head)))
+    pd.testing.assert_frame_equal(table, expected())
+    assert f"column {head[0]!r} is taken for rater" in said
+
+
+def test_other_names_are_told_by_the_caller(tmp_path):
+    path = write(tmp_path, long_text(head=("Proband Nr", "Bild", "Verfahren", "Note")))
+    with pytest.raises(RatingsError, match="--column rater="):
+        read_ratings(path)
+    columns = {"rater": "proband nr", "source": "Bild", "method": "Verfahren", "score": "Note"}
+    table, said = got(path, columns=columns)
+    pd.testing.assert_frame_equal(table, expected())
+    assert said == []
+    with pytest.raises(RatingsError, match=r"names 'Noten' for score; the table has 'Proband Nr', 'Bild'"):
+        read_ratings(path, columns=columns | {"score": "Noten"})
+
+
+def test_what_the_caller_names_goes_before_what_is_guessed(tmp_path):
+    rows = [(*row, 9) for row in LONG]
+    path = write(tmp_path, long_text(head=("user", "source", "method", "vote", "rating"), rows=rows))
+    table, said = got(path, columns={"score": "vote"})
+    pd.testing.assert_frame_equal(table, expected())
+    assert said == ["column 'user' is taken for rater"]
+
+
+def test_wide_with_a_row_a_stimulus_and_its_reverse(tmp_path):
+    table, _ = got(write(tmp_path, wide_text()))
+    pd.testing.assert_frame_equal(table, expected())
+    reverse = "rater,x1,x2\ns1,5,3\ns2,4,2\n"
+    table, said = got(write(tmp_path, reverse))
+    assert table["score"].tolist() == [5, 3, 4, 2]
+    assert table["source"].tolist() == table["method"].tolist() == ["x1", "x2", "x1", "x2"]
+    assert "a wide table: the 2 columns 'x1' to 'x2' are stimuli" in said
+    assert "comparisons of methods on one source are not to be had" in said[-1]
+
+
+def test_an_index_without_a_name_is_the_stimuli_or_the_raters(tmp_path):
+    table, said = got(write(tmp_path, ",s1,s2\nclip_a,5,4\nclip_b,3,2\n"))
+    assert table[["rater", "source", "score"]].to_numpy().tolist() == [
+        ["s1", "clip_a", 5], ["s1", "clip_b", 3], ["s2", "clip_a", 4], ["s2", "clip_b", 2],
+    ]  # fmt: skip
+    assert said[0] == "the column without a name is taken for stimulus"
+    table, said = got(write(tmp_path, ",clip_a,clip_b\nsubject 1,5,3\nsubject 2,4,2\n"))
+    assert table["rater"].tolist() == ["subject 1", "subject 1", "subject 2", "subject 2"]
+    assert said[0] == "the column without a name is taken for rater"
+    table, _ = got(write(tmp_path, ",anna,bert\nx,5,3\ny,4,2\n"), columns={"stimulus": "*"})
+    assert table["rater"].unique().tolist() == ["x", "y"]
+
+
+def test_row_names_as_r_writes_them_and_an_index_that_counts_are_left_out(tmp_path):
+    rows = [(number, *row) for number, row in enumerate(LONG, start=1)]
+    table, said = got(write(tmp_path, long_text(rows=rows)))
+    pd.testing.assert_frame_equal(table, expected())
+    assert "the first is taken for the rows' names" in said[0]
+    table, _ = got(write(tmp_path, long_text(head=("", "rater", "source", "method", "score"), rows=rows)))
+    pd.testing.assert_frame_equal(table, expected())
+
+
+def test_averages_beside_the_raters_are_no_raters(tmp_path):
+    text = "pvs,bitrate,s01,s02,MOS,SD\na,100,5,4,4.5,.7\nb,200,3,2,2.5,.7\n"
+    table, said = got(write(tmp_path, text))
+    assert table["rater"].unique().tolist() == ["s01", "s02"]
+    assert any("'bitrate', 'MOS', 'SD'" in line for line in said)
+
+
+def test_excel_and_parquet_are_read(tmp_path):
+    expected().to_excel(tmp_path / "t.xlsx", index=False)
+    table, said = got(tmp_path / "t.xlsx")
+    pd.testing.assert_frame_equal(table, expected())
+    assert said == []
+    expected().to_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(got(tmp_path / "t.parquet")[0], expected(), check_dtype=False)
+    with pd.ExcelWriter(tmp_path / "two.xlsx") as book:
+        expected().to_excel(book, sheet_name="votes", index=False)
+        expected().to_excel(book, sheet_name="other", index=False)
+    assert got(tmp_path / "two.xlsx")[1] == ["two.xlsx has 2 sheets; the first is read, 'votes'"]
+
+
+def test_a_mark_for_no_rating_is_left_out_and_the_scale_is_stated(tmp_path):
+    rows = [("s1", "i", "a", 80), ("s1", "i", "b", -1), ("s2", "i", "a", 100), ("s2", "i", "b", 0)]
+    path = write(tmp_path, long_text(rows=rows))
+    said = []
+    table = read_ratings(path, scale=(0, 100), missing=-1, tell=said.append)
+    assert table["score"].tolist() == [80, 100, 0]
+    assert scale_of(table) == Scale(0, 100)
+    assert said[0] == "1 of 4 cells hold no rating ('-1')"
+    assert said[1] == "the scale from 0 to 100 is taken for one of steps of 1"
+    table = read_ratings(write(tmp_path, long_text(rows=[("a", "s", "m", 33.4)])), scale=(0, 100), tell=said.append)
+    assert scale_of(table).step is None
+
+
+def test_a_refusal_names_the_files_row_what_was_seen_and_the_option(tmp_path):
+    cases = {
+        long_text(rows=[*LONG, ("s3", "img1", "a", "NA")]): (
+            {},
+            "row 9: score is 'NA'; it must be a number; if it stands for no rating: missing='NA', --missing NA",
+        ),
+        long_text(rows=[*LONG, ("s3", "img1", "a", 50)]): ({}, "row 9: score is '50'; .*scale=, --scale"),
+        long_text(rows=[*LONG, ("s3", "img1", "a", "")]): ({}, "row 9: score is empty; .*missing='', --missing ''"),
+        long_text(rows=[("s0", "i", "a", -1), *LONG, ("s3", "i", "a", 7)]): ({"missing": -1}, "row 10: score is '7'"),
+        "source,method,s1,s2\nx,a,5,4\nx,b,,x\n": ({}, "row 2, column 's2': score is 'x'; it must be a number"),
+        "source,method,s1,s2\nx,a,5,4\nx,a,3,3\n": ({}, "row 2, column 's1' repeats row 1, column 's1'"),
+        "rater,source,method,score\n1,a,b,4,0\n1,c,b,4,0\n": ({}, "row 1: 5 cells under 4 heads; a decimal comma"),
+        "rater,source,method,score,score\n1,a,b,4,0\n": ({}, "has the column 'score' twice"),
+        "": ({}, "it is empty"),
+    }
+    for text, (given, message) in cases.items():
+        with pytest.raises(RatingsError, match=message):
+            read_ratings(write(tmp_path, text), tell=lambda line: None, **given)
+
+
+def test_what_is_no_table_is_refused(tmp_path):
+    with pytest.raises(RatingsError, match="the ending must be"):
+        read_ratings(write(tmp_path, "x", "t.pdf"))
+    with pytest.raises(RatingsError, match="not a readable Excel file"):
+        read_ratings(write(tmp_path, "x", "t.xlsx"))
+    with pytest.raises(FileNotFoundError):
+        read_ratings(tmp_path / "none.xlsx")
+
+
+def test_webmushras_table_is_read_as_its_program_writes_it(tmp_path):
+    # The heads of service/write.php: the study, what the participant was asked, then trial and rating.
+    head = "session_test_id,email,age,trial_id,rating_stimulus,rating_score,rating_time,rating_comment"
+    rows = ["t,a@x,30,song1,reference,100,2100,", "t,a@x,30,song1,c1,43,3000,", 't,b@x,41,song1,c1,55,2000,"loud, no"']
+    said = []
+    table = read_ratings(write(tmp_path, "\n".join([head, *rows])), scale=(0, 100), tell=said.append)
+    assert table[["rater", "source", "method", "score"]].to_numpy().tolist() == [
+        ["a@x", "song1", "reference", 100], ["a@x", "song1", "c1", 43], ["b@x", "song1", "c1", 55],
+    ]  # fmt: skip
+    assert "column 'trial_id' is taken for source" in said
+
+
+def test_the_p910_toolkits_votes_per_worker_are_read(tmp_path):
+    # docs/results.md: "Long format of rating per clip, includes: HITId, workerid, file, vote and condition."
+    rows = ["HITId,workerid,file,vote,condition", "h1,w1,http://x/src1_c1.mp4,4,c1", "h1,w2,http://x/src1_c1.mp4,5,c1"]
+    said = []
+    table = read_ratings(write(tmp_path, "\n".join(rows)), tell=said.append)
+    assert table["rater"].tolist() == ["w1", "w2"]
+    assert table["method"].tolist() == ["c1", "c1"]
+    assert table["source"].tolist() == ["http://x/src1_c1.mp4"] * 2
+    assert any("no column for source: 'stimulus' stands for it" in line for line in said)
+
+
+def test_the_command_line_has_the_same_options_and_prints_its_guesses(tmp_path, capsys):
+    rows = [(f"s{r}", f"i{i}", m, (r * 17 + i * 29 + 40 * k) % 101) for r in range(4) for i in range(3) for k, m in
+            enumerate("ab")]  # fmt: skip
+    rows[0] = (*rows[0][:3], -1)
+    path = write(tmp_path, long_text(";", head=("Proband", "source", "method", "Note"), rows=rows))
+    given = ["report", str(path), "--column", "rater=Proband", "--column", "score=Note", "--missing", "-1"]
+    assert main([*given, "--scale", "0", "100", "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr()
+    assert "cells are divided by semicolons" in printed.err
+    assert "1 of 24 cells hold no rating ('-1')" in printed.err
+    assert printed.out.strip().endswith("report.html")
+    assert main(["report", str(path), "--column", "rater", "--out", str(tmp_path / "out")]) == 2
+    assert "write OURS=THEIRS" in capsys.readouterr().err
+
+
+def test_objective_scores_and_pairs_are_read_from_any_file_too(tmp_path):
+    path = write(tmp_path, "source;method;psnr\nimg1;a;28,43\nimg1;b;30,1\n")
+    assert read_objective(path).values["psnr"].tolist() == [28.43, 30.1]
+    path = write(tmp_path, "rater\tsource\tleft\tright\tchosen\n007\t0809\ta\tb\ta\n", encoding="utf-16")
+    assert read_pairs(path)["source"].tolist() == ["0809"]
+
+
+def four_columns():
+    """A table as a notebook makes it: nothing but the four columns, names that are numbers."""
+    rows = [
+        (rater, source, method, 1 + (rater * 5 + source * 3 + 2 * k + rater * source) % 5)
+        for rater in range(8)
+        for source in range(6)
+        for k, method in enumerate(("hr", "a", "b"))
+    ]
+    return pd.DataFrame(rows, columns=["rater", "source", "method", "score"])
+
+
+GIVEN = {  # what a function asks for beside the ratings
+    "objective": lambda: four_columns()[["source", "method"]].drop_duplicates().assign(psnr=range(18)),
+    "items": lambda: pd.DataFrame({"source": [0], "method": ["hr"], "expected": [5]}),
+    "raters": lambda: [0],
+    "images": lambda: 10,
+    "comparisons": lambda: 3,
+}
+NEEDS_MORE_COLUMNS = {"straight_lining": "position", "too_fast": "response_ms"}
+
+
+def functions_of_ratings():
+    for module in pkgutil.iter_modules(analysis.__path__):
+        if module.ispkg or module.name in ("__main__", "page", "intake", "files"):
+            continue
+        for name, function in vars(importlib.import_module(f"analysis.{module.name}")).items():
+            own = inspect.isfunction(function) and function.__module__ == f"analysis.{module.name}"
+            if own and not name.startswith("_") and next(iter(inspect.signature(function).parameters), "") in (
+                "ratings", "pilot",
+            ):  # fmt: skip
+                yield pytest.param(function, id=f"{module.name}.{name}")
+
+
+@pytest.mark.parametrize("function", list(functions_of_ratings()))
+def test_the_four_columns_alone_are_enough_for_every_function(function):
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    needed = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+    if not set(needed) <= set(GIVEN):
+        pytest.skip(f"its arguments are made inside the library: {needed}")
+    given = {name: GIVEN[name]() for name in needed}
+    if "objective" in given:
+        given["objective"] = objective_of(given["objective"].astype({"source": str}))
+    table = four_columns() if "objective" not in given else four_columns().astype({"source": str})
+    if function.__name__ in NEEDS_MORE_COLUMNS:
+        with pytest.raises(RatingsError, match=NEEDS_MORE_COLUMNS[function.__name__]):
+            function(table, **given)
+        return
+    found = function(table, **given)
+    assert len(list(found)) > 0 if inspect.isgenerator(found) else found is not None
+
+
+def test_the_four_columns_give_what_the_validated_table_gives():
+    table = four_columns()
+    pd.testing.assert_frame_equal(mos(table), mos(validate_ratings(table)))
+    assert analyse(table).tables["significance"]["p"].tolist() == pairwise_tests(table)["p"].tolist()
