@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from mosweb.log_filters import HideTokens
+from mosweb.log_format import Json
 
 # Threads, because most of a request is waiting for the database; two processes at least, so that one that is busy
 # or replaced does not stop the site. WEB_CONCURRENCY overrides.
@@ -28,9 +29,12 @@ control_socket_disable = True
 
 def on_starting(server: object) -> None:
     """Load all of the site before the processes are forked: they share the memory, and the first request is as fast."""
+    from django.conf import settings
     from django.urls import get_resolver
 
     _ = get_resolver().url_patterns
     # gunicorn's own logger has handlers of its own, and names the address of a request that broke off.
     for handler in logging.getLogger("gunicorn.error").handlers:
         handler.addFilter(HideTokens())
+        if settings.LOG_FORMAT == "json":
+            handler.setFormatter(Json())

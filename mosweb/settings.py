@@ -162,6 +162,8 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+# Who may read /metrics sends this; without it there is no such page. It says how many images wait, nothing of studies.
+METRICS_TOKEN = env.str("MOSWEB_METRICS_TOKEN", "")
 # Log lines as JSON objects, for a program to read.
 LOG_FORMAT = env.str("MOSWEB_LOG_FORMAT", "plain", validate=validate.OneOf(["plain", "json"]))
 # A function that is called with the log record of every error, by its dotted path; off unless it is named.

@@ -89,5 +89,7 @@ class WorkerAdmin(ReadOnly):
     list_display = (
         "name",
         "queues",
+        "unfit",
+        "code_version",
         "seen_at",
     )

@@ -1,3 +1,3 @@
 from django.urls import include, path
 
-urlpatterns = [path("", include("studies.rating.urls")), path("", include("studies.research.urls"))]
+urlpatterns = [path("", include(f"studies.{room}.urls")) for room in ("rating", "research", "operations")]

@@ -7,7 +7,6 @@ from studies.research import views
 
 urlpatterns = [
     path("", views.front, name="front"),
-    path("health", views.health, name="health"),
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("studies/", views.study_list, name="study-list"),

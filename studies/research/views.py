@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -192,13 +192,6 @@ def download(request: HttpRequest, study: Study, table: str, kind: str) -> HttpR
     response = HttpResponse(serialise(TABLES[table](study), kind=KINDS[kind]), content_type=CONTENT_TYPES[kind])
     response["Content-Disposition"] = f'attachment; filename="{study.name}-{table}.{kind}"'
     return response
-
-
-@require_GET
-def health(request: HttpRequest) -> JsonResponse:
-    """200 while the database answers; for load balancers and the supervisor."""
-    Study.objects.exists()
-    return JsonResponse({"status": "ok"})
 
 
 def images_context(study: Study) -> dict[str, Any]:
