@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import special
 
+ROUNDING = 1e-9  # relative; the order of the rows must not decide between two variances that are equal
 BACKFIT_SWEEPS = 20  # alternating row and column means: enough for the residuals of an incomplete design
 
 
@@ -91,9 +92,11 @@ def two_way_spread(group: Cells) -> Spread:
     if np.isnan(raters.variance):
         return sources
     cell, df_cell = _interaction(group)
-    larger = max(raters, sources)
+    smaller, larger = sorted((raters, sources))
+    if smaller.variance >= larger.variance * (1 - ROUNDING):
+        larger = min(raters, sources, key=lambda spread: spread.df)
     both = raters.variance + sources.variance - cell
-    if both <= larger.variance:
+    if both <= larger.variance * (1 + ROUNDING):
         return larger
     pieces = [(raters.variance, raters.df), (sources.variance, sources.df), (cell, df_cell)]
     return Spread(both, both**2 / sum(v**2 / df for v, df in pieces if df > 0))

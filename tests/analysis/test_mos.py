@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.formula.api import ols
@@ -183,6 +183,7 @@ def test_differential_scores_follow_p910():
 
 
 @settings(max_examples=25, deadline=None)
+@example(seed=218, missing=0.0)  # the variance of sources equals that of cells but for rounding
 @given(seed=st.integers(0, 10_000), missing=st.sampled_from([0.0, 0.3]))
 def test_relabelling_the_raters_and_shuffling_the_rows_changes_nothing(seed, missing):
     panel = random_panel(seed=seed, missing=missing)
