@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis import jackknife
 from analysis.mos import group_codes
-from analysis.panel import matrix
+from analysis.panel import matrix, rounding_of, settle
 from analysis.schema import STIMULUS
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def sample_of(scores: np.ndarray, source: np.ndarray) -> Sample:
     raters = np.vstack([everyone, by_rater])
     n = raters @ rated
     mean = np.divide(raters @ np.where(rated, scores, 0.0), n, out=np.zeros(n.shape), where=n > 0)
+    mean = settle(mean, rounding_of(scores))  # equal MOS must tie, however they were divided
     whole = np.repeat(mean[:1], len(by_source), axis=0)
     average = np.vstack([mean[:1], whole, mean[1:]])
     weight = np.vstack([np.ones((1, len(source))), by_source[:, source], (n[1:] > 0).astype(np.float64)])

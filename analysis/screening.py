@@ -15,7 +15,7 @@ from scipy import stats
 from analysis.columns import Rule, checked_copy, no_duplicate, numbers, some, text
 from analysis.matching import near_names, unmatched
 from analysis.mos import mos
-from analysis.panel import matrix, rounding_of
+from analysis.panel import matrix, rounding_of, settle
 from analysis.recovery import rater_bias
 from analysis.schema import STIMULUS, RatingsError, filled, first_showings, scale_of
 
@@ -80,7 +80,7 @@ def correlation(ratings: pd.DataFrame, *, kind: Literal["pearson", "spearman"] =
     and is rejected; a rater with fewer than three stimuli is not judged.
     """
     panel = matrix(ratings)
-    average = np.nanmean(panel.scores, axis=0)
+    average = settle(np.nanmean(panel.scores, axis=0), rounding_of(panel.scores))
     r = np.array([_correlate(row, average, kind, rounding_of(panel.scores)) for row in panel.scores])
     n = (~np.isnan(panel.scores)).sum(axis=1)
     spread = float(np.nanmean(r) - np.nanstd(r)) if np.isfinite(r).any() else CORRELATION

@@ -8,13 +8,13 @@ import pandas as pd
 from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 
-from analysis.objective import objective_of
-from analysis.schema import RATINGS_COLUMNS, scale_columns, validate_ratings
+from analysis.objective import Metric, Objective, long_table
+from analysis.schema import RATINGS_COLUMNS, STIMULUS, scale_columns, validate_ratings
 from analysis.spreadsheet import defused
+from srcore.metrics import recipe_metrics
 from studies.models import Rating, Study
 from studies.protocol.slots import Role, slots
 
-OBJECTIVE_COLUMNS = ("benchmark", "source", "method", "psnr", "ssim")
 Kind = Literal["csv", "parquet"]
 KINDS: dict[str, Kind] = {"csv": "csv", "parquet": "parquet"}
 
@@ -49,15 +49,20 @@ def ratings_frame(study: Study) -> pd.DataFrame:
     return frame if frame.empty else validate_ratings(frame)
 
 
-def objective_frame(study: Study) -> pd.DataFrame:
-    """One row a rated stimulus: the columns OBJECTIVE_COLUMNS; psnr of the reference is inf."""
+def objective_scores(study: Study) -> Objective:
+    """psnr and ssim of every stimulus to be rated, by the recipe `paper`; psnr of the reference is inf."""
+    metrics = tuple(Metric(m.name, m.better, m.unit, m.decimals) for m in recipe_metrics("paper"))
     rows = [
         (slot.source.benchmark.name, slot.source.name, slot.method.name, slot.stimulus.psnr, slot.stimulus.ssim)
         for slot in slots(study)
         if slot.role == Role.RATED and slot.stimulus is not None
     ]
-    frame = pd.DataFrame.from_records(rows, columns=list(OBJECTIVE_COLUMNS))
-    return frame if frame.empty else objective_of(frame).values
+    return Objective(pd.DataFrame.from_records(rows, columns=[*STIMULUS, *(m.name for m in metrics)]), metrics)
+
+
+def objective_frame(study: Study) -> pd.DataFrame:
+    """`objective_scores` as the long table that says direction, unit and decimals of each metric: LONG_COLUMNS."""
+    return long_table(objective_scores(study))
 
 
 def serialise(frame: pd.DataFrame, *, kind: Kind) -> bytes:

@@ -8,8 +8,9 @@ from django.db.models import Count, Q, QuerySet
 
 from analysis.mos import method_scores
 from analysis.scale import Scale
+from analysis.tables import objective_means
 from studies.models import Method, Rater, Session, Study
-from studies.research.export import objective_frame, ratings_frame
+from studies.research.export import objective_scores, ratings_frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ def results_table(study: Study) -> pd.DataFrame:
     ratings = ratings_frame(study)
     if ratings.empty:
         return pd.DataFrame()
-    objective = objective_frame(study).groupby(["benchmark", "method"], as_index=False)[["psnr", "ssim"]].mean()
+    objective = objective_means(objective_scores(study))
     table = method_scores(ratings).merge(objective, on=["benchmark", "method"], how="left")
     titles = dict(Method.objects.values_list("name", "display_name"))
     table.insert(2, "title", table["method"].map(titles))

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         if objective:
             table = objective_frame(found)
             write(objective, serialise(table, kind=KINDS[objective.suffix[1:]]))
-            self.stdout.write(f"{len(table)} stimuli -> {objective}")
+            self.stdout.write(f"{len(table)} objective scores -> {objective}")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -6,14 +6,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from analysis.objective import read_objective
+from analysis.objective import LONG_COLUMNS, read_objective
+from analysis.report import analyse
 from analysis.schema import RATINGS_COLUMNS, SCALE_COLUMNS, read_ratings
 from studies.access import invited_rater
 from studies.models import Method, Stimulus, Study
 from studies.rating import sessions
 from studies.rating.recording import record_rating
 from studies.rating.withdrawal import withdraw
-from studies.research.export import OBJECTIVE_COLUMNS, objective_frame, ratings_frame, serialise
+from studies.research.export import objective_frame, ratings_frame, serialise
 from studies.research.monitoring import rater_progress, results_table, studies_with_counts
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.rating.test_sessions import DISPLAY
@@ -65,11 +66,22 @@ def test_staff_previews_and_withdrawn_raters_are_not_exported(study):
     assert set(ratings_frame(study)["rater"]) == {"anna"}
 
 
-def test_the_objective_table_has_a_row_a_rated_stimulus(study):
+def test_the_objective_table_has_a_row_a_rated_stimulus_and_metric_and_describes_itself(study):
     frame = objective_frame(study)
-    assert tuple(frame.columns) == OBJECTIVE_COLUMNS
-    assert len(frame) == 6
+    assert tuple(frame.columns) == LONG_COLUMNS
+    assert len(frame) == 2 * 6
     assert set(frame["benchmark"]) == {"tiny"}
+    said = frame[["metric", "better", "unit", "decimals"]].drop_duplicates().to_numpy().tolist()
+    assert said == [["psnr", "higher", "dB", 2], ["ssim", "higher", "", 4]]
+
+
+def test_the_site_and_the_report_print_the_same_mos_with_the_same_interval(study):
+    rate_all(study, "anna")
+    rate_all(study, "berta", shift=1)
+    columns = ["benchmark", "method", "n", "mos", "ci_low", "ci_high", "limit"]
+    site = results_table(study)[columns]
+    report = analyse(ratings_frame(study), objective_frame(study)).tables["mos"][columns]
+    pd.testing.assert_frame_equal(site.sort_values("method", ignore_index=True), report)
 
 
 def test_infinite_psnr_of_the_reference_survives_both_formats(tmp_path):
@@ -106,7 +118,7 @@ def test_the_command_writes_both_tables(study, tmp_path):
     call_command("export_ratings", "study", out=out, objective=objective, stdout=said)
     assert len(read_ratings(out)) == 7
     assert len(read_objective(objective).values) == 6
-    assert said.getvalue().splitlines() == [f"7 ratings -> {out}", f"6 stimuli -> {objective}"]
+    assert said.getvalue().splitlines() == [f"7 ratings -> {out}", f"12 objective scores -> {objective}"]
 
 
 def test_the_command_names_the_studies_there_are(study, tmp_path):
