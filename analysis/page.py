@@ -100,9 +100,9 @@ def paper_tables(results: Results) -> dict[str, tuple[pd.DataFrame, str]]:
     if losses is not None:
         means = f"* MOS significantly higher (p < 0.05) than with the others, for {GENERALISES[results.options.unit]}"
         caption = f"Losses. {means}; (*) only by the paper's test, which counts ratings as independent.{said}"
-        found["table_1"] = (losses, tables.latex(losses, long, caption=caption))
-    compared = tables.table_2(long)
-    found["table_2"] = (compared, tables.latex(compared, long, caption="Methods compared; the best is bold." + said))
+        found["table_1"] = (losses, tables.latex(losses, long, caption=caption, titles=results.titles))
+    compared, best = tables.table_2(long), "Methods compared; the best is bold." + said
+    found["table_2"] = (compared, tables.latex(compared, long, caption=best, titles=results.titles))
     return found
 
 
@@ -111,17 +111,19 @@ def figures(results: Results) -> dict[str, Figure]:
     found = results.tables
     drawn: dict[str, Figure | None] = {
         "score_distributions": plots.score_distributions(
-            found["score_distribution"], found["mos"], scale=results.scale
+            found["score_distribution"], found["mos"], scale=results.scale, titles=results.titles
         ),
-        "mos": plots.mean_scores(found["mos"], found["asterisks"], scale=results.scale),
-        "ranks": plots.average_ranks(found["ranks"]),
+        "mos": plots.mean_scores(found["mos"], found["asterisks"], scale=results.scale, titles=results.titles),
+        "ranks": plots.average_ranks(found["ranks"], titles=results.titles),
         "raters": plots.raters(found["raters"]),
         "screening": plots.screening(results.screens),
     }
     if results.objective is not None:
         means = tables.objective_means(results.objective)
         for metric in results.objective.metrics:
-            drawn[f"mos_{metric.name}"] = plots.mos_against(found["mos"], means, metric=metric, scale=results.scale)
+            drawn[f"mos_{metric.name}"] = plots.mos_against(
+                found["mos"], means, metric=metric, scale=results.scale, titles=results.titles
+            )
     made = {name: figure for name, figure in drawn.items() if figure is not None}
     if results.simulated:
         for figure in made.values():
@@ -148,7 +150,7 @@ def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images:
         screens={name: _page_table(table) for name, table in results.screens.items()},
         effects={name: _page_table(table) for name, table in results.effects.items()},
         worst={name: _worst(table) for name, table in results.effects.items()},
-        layouts={name: _page_layout(wide) for name, (wide, _) in layouts.items()},
+        layouts={name: _page_layout(wide, results.titles) for name, (wide, _) in layouts.items()},
         images=encoded,
         captions=_CAPTIONS,
         most_rows=MOST_ROWS,
@@ -180,9 +182,9 @@ def _page_table(table: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]
     return columns, rows
 
 
-def _page_layout(wide: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]]]:
+def _page_layout(wide: pd.DataFrame, titles: Mapping[str, str]) -> tuple[list[str], list[tuple[object, ...]]]:
     """A table in the paper's layout; more methods than fit side by side go down the page."""
-    methods = [paper.title(str(name)) for name in wide.columns[2:]]
+    methods = [paper.title(str(name), titles) for name in wide.columns[2:]]
     if len(methods) <= tables.WIDEST:
         rows = wide.assign(measure=wide["measure"].str.upper())
         return ["benchmark", "measure", *methods], [tuple(row) for row in rows.itertuples(index=False)]

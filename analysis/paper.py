@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 METHODS = (
     *("nearest", "bicubic", "srcnn", "selfexsr", "drcn", "espcn", "srresnet-mse", "srresnet-vgg22"),
@@ -104,9 +109,9 @@ def compare(ours: pd.DataFrame) -> pd.DataFrame:
     return both[["benchmark", "method", "mos", "ci_low", "ci_high", "published", "difference", "inside"]]
 
 
-def title(method: str) -> str:
-    """A method's name as the paper prints it; an unknown one as it is."""
-    return TITLES.get(method, method)
+def title(method: str, titles: Mapping[str, str] | None = None) -> str:
+    """A method's title as the researcher chose it (`titles`), else as the paper prints it, else its name."""
+    return (titles or {}).get(method) or TITLES.get(method, method)
 
 
 def ordered(methods: list[str]) -> list[str]:

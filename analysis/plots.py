@@ -20,9 +20,13 @@ from analysis import paper
 from analysis.scale import ACR, Scale
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.axes import Axes
 
     from analysis.objective import Metric
+
+    Titles = Mapping[str, str] | None
 
 INK, RED, BLUE, ORANGE, GREEN = "#222222", "#d55e00", "#0072b2", "#e69f00", "#009e73"
 STYLES = [(BLUE, "o"), (RED, "s"), (GREEN, "^"), (ORANGE, "D"), (INK, "v"), ("#cc79a7", "P")]
@@ -99,8 +103,8 @@ def benchmarks_in_order(table: pd.DataFrame) -> list[str]:
     return sorted(set(table["benchmark"]), key=lambda b: (known.index(b) if b in known else len(known), b))
 
 
-def _methods(axes: Axes, methods: list[str]) -> None:
-    axes.set_xticks(range(len(methods)), [paper.title(m) for m in methods])
+def _methods(axes: Axes, methods: list[str], titles: Titles) -> None:
+    axes.set_xticks(range(len(methods)), [paper.title(m, titles) for m in methods])
     axes.tick_params(axis="x", labelrotation=45 if len(methods) <= MOST_LABELS else 90)
     for label in axes.get_xticklabels():
         label.set_horizontalalignment("right" if len(methods) <= MOST_LABELS else "center")
@@ -123,7 +127,9 @@ def _width(methods: int) -> float:
 
 
 @mpl.rc_context(_RC)
-def score_distributions(distribution: pd.DataFrame, mos: pd.DataFrame, *, scale: Scale = ACR) -> Figure:
+def score_distributions(
+    distribution: pd.DataFrame, mos: pd.DataFrame, *, scale: Scale = ACR, titles: Titles = None
+) -> Figure:
     """Figure 5 of the paper: counts of each score by method, darker is more, the mean as a red marker.
 
     Where methods were not rated equally often, shares of each method's ratings.
@@ -141,7 +147,7 @@ def score_distributions(distribution: pd.DataFrame, mos: pd.DataFrame, *, scale:
         image = axes.pcolormesh(np.arange(len(methods) + 1) - 0.5, edges, values, cmap="Greys", vmin=0)
         means = mos[mos["benchmark"] == benchmark].set_index("method")["mos"].reindex(methods)
         axes.plot(range(len(methods)), means, "D", color=RED, markeredgecolor="white", markersize=7, label="mean")
-        _methods(axes, methods)
+        _methods(axes, methods, titles)
         axes.set(title=benchmark, ylabel="score", ylim=(edges[0], edges[-1]))
         _score_ticks(axes, scale)
         figure.colorbar(image, ax=axes, label="ratings" if equal else "share of ratings", pad=0.01)
@@ -150,7 +156,9 @@ def score_distributions(distribution: pd.DataFrame, mos: pd.DataFrame, *, scale:
 
 
 @mpl.rc_context(_RC)
-def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None, *, scale: Scale = ACR) -> Figure:
+def mean_scores(
+    mos: pd.DataFrame, asterisks: pd.DataFrame | None = None, *, scale: Scale = ACR, titles: Titles = None
+) -> Figure:
     """MOS of each method with its interval, cut at the scale's ends; a shape a benchmark, * as in Table 1."""
     names = benchmarks_in_order(mos)
     methods = paper.ordered(sorted(set(mos["method"])))
@@ -171,7 +179,7 @@ def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None, *, sca
             for x, y, method in zip(where, high, methods, strict=True):
                 if method in set(starred):
                     axes.annotate("*", (x, y), ha="center", va="bottom", fontsize=13, color=INK)
-    _methods(axes, methods)
+    _methods(axes, methods, titles)
     axes.set(ylabel="mean opinion score", ylim=(scale.low - 0.025 * scale.width, scale.high + 0.0375 * scale.width))
     _score_ticks(axes, scale)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
@@ -182,7 +190,7 @@ def mean_scores(mos: pd.DataFrame, asterisks: pd.DataFrame | None = None, *, sca
 
 
 @mpl.rc_context(_RC)
-def average_ranks(ranks: pd.DataFrame) -> Figure | None:
+def average_ranks(ranks: pd.DataFrame, *, titles: Titles = None) -> Figure | None:
     """Average rank of each method, one column a benchmark, best first; None where no benchmark has complete blocks."""
     ranks = ranks[ranks["n"] > 0]
     if ranks.empty:
@@ -199,7 +207,7 @@ def average_ranks(ranks: pd.DataFrame) -> Figure | None:
             axes.annotate(
                 f"{rank:.2f}", (rank, level), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8
             )
-        axes.set_yticks(y, [paper.title(method) for method in part["method"]])
+        axes.set_yticks(y, [paper.title(method, titles) for method in part["method"]])
         axes.set(
             title=benchmark,
             xlabel="average rank (1 = best)",
@@ -211,7 +219,9 @@ def average_ranks(ranks: pd.DataFrame) -> Figure | None:
 
 
 @mpl.rc_context(_RC)
-def mos_against(mos: pd.DataFrame, means: pd.DataFrame, *, metric: Metric, scale: Scale = ACR) -> Figure | None:
+def mos_against(
+    mos: pd.DataFrame, means: pd.DataFrame, *, metric: Metric, scale: Scale = ACR, titles: Titles = None
+) -> Figure | None:
     """MOS of each method against the mean of a metric, one panel a benchmark; None where no value is finite."""
     both = mos.merge(means, on=["benchmark", "method"])
     name = metric.name
@@ -225,7 +235,8 @@ def mos_against(mos: pd.DataFrame, means: pd.DataFrame, *, metric: Metric, scale
         part = both[both["benchmark"] == benchmark].sort_values(name)
         axes.plot(part[name], part["mos"], marker, color=colour, markersize=6, zorder=3)
         if 1 < len(part) <= MOST_LABELS and np.ptp(part[name]) > 0:
-            _label_points(axes, part[name].to_numpy(), part["mos"].to_numpy(), part["method"].tolist(), scale)
+            names = [paper.title(method, titles) for method in part["method"]]
+            _label_points(axes, part[name].to_numpy(), part["mos"].to_numpy(), names, scale)
         margin = 0.025 * scale.width
         axes.set(title=benchmark, xlabel=metric.title, ylim=(scale.low - margin, scale.high + margin))
         _score_ticks(axes, scale)
@@ -238,14 +249,14 @@ def mos_against(mos: pd.DataFrame, means: pd.DataFrame, *, metric: Metric, scale
 def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], scale: Scale) -> None:
     """Names in a column right of the points, in the order of their MOS, each joined to its point by a thin line."""
     order = np.argsort(y, kind="stable")
-    gap = scale.width * min(0.0475, 1 / max(len(y), 1))
+    gap = scale.width * min(0.055, 1 / max(len(y), 1))
     levels = np.maximum.accumulate(y[order] - gap * np.arange(len(y))) + gap * np.arange(len(y))
     levels -= max(levels[-1] - scale.high, 0) if len(levels) else 0
     levels = np.minimum.accumulate((levels - gap * np.arange(len(y)))[::-1])[::-1] + gap * np.arange(len(y))
     edge = x.max() + 0.14 * np.ptp(x)
     for index, level in zip(order, levels, strict=True):
         axes.plot([x[index], edge - 0.02 * np.ptp(x)], [y[index], level], color="#aaaaaa", linewidth=0.6, zorder=1)
-        axes.annotate(paper.title(names[index]), (edge, level), va="center", fontsize=7.5)
+        axes.annotate(names[index], (edge, level), va="center", fontsize=7.5)
     left, right = x.min() - 0.08 * np.ptp(x), edge + 0.5 * np.ptp(x)
     axes.set_xlim(left, right)
     ticks = np.asarray(MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(left, right))

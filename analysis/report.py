@@ -30,7 +30,7 @@ from analysis.mos import (
 from analysis.objective import Objective, match_ratings, objective_of
 from analysis.reliability import alpha, icc, retest
 from analysis.scale import Scale
-from analysis.schema import RatingsError, scale_of, validate_ratings
+from analysis.schema import RatingsError, method_titles, scale_of, validate_ratings
 from analysis.significance import (
     ALPHA,
     AS_PUBLISHED,
@@ -72,6 +72,7 @@ class Results:
 
     options: Options
     scale: Scale
+    titles: Mapping[str, str]
     objective: Objective | None
     tables: dict[str, pd.DataFrame]
     screens: dict[str, pd.DataFrame]
@@ -129,6 +130,7 @@ def analyse(
     return Results(
         options=options,
         scale=scale_of(everyone),
+        titles=method_titles(everyone),
         objective=metrics,
         tables=tables,
         screens=screens,

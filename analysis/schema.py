@@ -83,6 +83,14 @@ def validate_ratings(ratings: pd.DataFrame, *, scale: Scale | None = None) -> pd
     return table
 
 
+def method_titles(ratings: pd.DataFrame) -> dict[str, str]:
+    """Method -> its title in the column method_title; empty without that column. The last title of a method holds."""
+    if "method_title" not in ratings:
+        return {}
+    titled = ratings[["method", "method_title"]].dropna()
+    return dict(zip(titled["method"], titled["method_title"], strict=True))
+
+
 def scale_columns(scale: Scale) -> dict[str, float]:
     """The values of SCALE_COLUMNS for a table of that scale; NaN is a continuous scale's step."""
     step = np.nan if scale.step is None else scale.step

@@ -12,7 +12,7 @@ from analysis.scale import ACR, Scale
 from analysis.schema import STIMULUS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from analysis.objective import Objective
 
@@ -147,11 +147,11 @@ def _wide(long: pd.DataFrame, methods: Sequence[str], *, stars: bool) -> pd.Data
     return pd.DataFrame(rows, columns=["benchmark", "measure", *methods])
 
 
-def latex(wide: pd.DataFrame, long: pd.DataFrame, *, caption: str) -> str:
+def latex(wide: pd.DataFrame, long: pd.DataFrame, *, caption: str, titles: Mapping[str, str] | None = None) -> str:
     """A LaTeX table of `table_1` or `table_2`, best values bold; needs no package. Many methods go down the page."""
     best = {(row.benchmark, row.measure, row.method) for row in long[long["best"]].itertuples()}
     methods = list(wide.columns[2:])
-    lines = [[_escape(paper.title(method)) for method in methods]]
+    lines = [[_escape(paper.title(method, titles)) for method in methods]]
     for row in wide.itertuples(index=False):
         cells = (
             _latex_cell(str(text), (row[0], row[1], method) in best)

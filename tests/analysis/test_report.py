@@ -313,3 +313,12 @@ def test_raters_to_leave_out_may_come_as_a_table(tmp_path, capsys):
     table.write_text("rater\nSIMULATED_10\n")
     assert main(given) == 2
     assert "did you mean 'simulated_10'" in capsys.readouterr().err
+
+
+def test_the_titles_that_a_researcher_chose_are_printed_in_tables_latex_and_page(tmp_path):
+    ratings = pd.read_csv(example.RATINGS).assign(method_title=lambda table: "Ours: " + table["method"])
+    write_report(ratings, out=tmp_path)
+    latex = (tmp_path / "tables" / "table_2.tex").read_text()
+    assert "Ours: srgan-vgg54" in latex
+    assert "SRGAN-VGG54" not in latex
+    assert "<th>Ours: srgan-vgg54</th>" in re.sub(r"<th[^>]*>", "<th>", (tmp_path / "report.html").read_text())
