@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.plant import ROOT, Database
+from tests.e2e.plant import ROOT, Database, wait_for
 from tests.http_client import Browser
 
 RATERS, SOURCES = 6, 20
@@ -139,3 +139,11 @@ def check(site: Site, raters: list[Rater], what: str) -> None:
     wait = max(rater.longest_wait for rater in raters)
     failures = sum(rater.failures for rater in raters)
     print(f"\n{what}: {RATINGS} ratings, all stored once; {failures} requests sent again, longest wait {wait:.1f} s")
+
+
+def wait_until_up(site: Site) -> None:
+    def answers() -> bool:
+        with socket.socket() as probe:
+            return not probe.connect_ex(("127.0.0.1", site.port))
+
+    wait_for(answers, seconds=60, what="the site listens")
