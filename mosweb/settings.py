@@ -202,6 +202,8 @@ LOGGING = {
     "loggers": {
         "studies": {"level": env.str("MOSWEB_LOG_LEVEL", "INFO")},
         "axes": {"level": "ERROR"},
+        # A line for each request that waits for a thread, which at a busy moment is every one.
+        "waitress.queue": {"level": "ERROR"},
         # Django's own handlers would print the addresses as they are.
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": LOG_HANDLERS, "level": "INFO", "propagate": False},

@@ -135,6 +135,8 @@ async def rate_for(raters: list[PacedRater], seconds: float) -> float:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for rater in raters:
+        rater.browser.close()
     return given / took
 
 
