@@ -47,8 +47,10 @@ class Valkey:
 @contextmanager
 def broker(folder: Path) -> Iterator[str]:
     """The address of a broker: REDIS_URL where it is set, as in CI; else a Valkey that ends with the block."""
-    if os.environ.get("REDIS_URL"):
-        yield os.environ["REDIS_URL"]
+    if url := os.environ.get("REDIS_URL"):
+        # Tests that run beside each other (pytest-xdist) each have a numbered database of it.
+        server, _, number = url.rpartition("/")
+        yield f"{server}/{int(number) + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))}"
         return
     valkey = Valkey(folder)
     valkey.start()

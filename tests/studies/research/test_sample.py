@@ -4,6 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from srcore.registry import METHODS
 from studies.generation.render import render
 from studies.models import Benchmark, SourceImage, Stimulus, Study
 from studies.research import drafts, invitations, refusals, sample
@@ -14,6 +15,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 @pytest.fixture(autouse=True)
 def _no_broker(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The sample without networks: which methods it shows does not matter for who may see it and when."""
+    monkeypatch.setattr(sample, "SLOW", frozenset(METHODS) - {"nearest", "bicubic", "hr"})
 
 
 def launched() -> Study:
@@ -54,7 +61,7 @@ def test_asked_twice_it_is_made_once():
     assert (SourceImage.objects.count(), Stimulus.objects.count()) == counts
 
 
-def test_it_is_launched_when_its_images_are_made_and_not_before():
+def test_it_is_launched_when_its_images_are_made_and_not_before(quick):
     study = sample.create_sample()
     with pytest.raises(refusals.NotReady, match="nearest on sample: 4 of 4 images are missing"):
         sample.launch_when_ready(study)
@@ -66,7 +73,7 @@ def test_it_needs_no_import_of_scikit_image():
     assert "skimage.data" not in sys.modules
 
 
-def test_the_link_is_that_of_a_rater_who_can_still_rate():
+def test_the_link_is_that_of_a_rater_who_can_still_rate(quick):
     study = launched()
     first = sample.open_rater(study)
     assert sample.open_rater(study) == first
