@@ -114,7 +114,7 @@ def plcc(panels: int) -> None:
         rows = pd.concat([judged(cell, [7, seed])[0] for seed in range(count)])
         low, high = rows["plcc_low"].to_numpy(float), rows["plcc_high"].to_numpy(float)
         covers = share(int(((low <= true) & (true <= high)).sum()), count)
-        over, under, width = (low > true).mean(), (high < true).mean(), np.median(high - low)
+        over, under, width = (low > true).mean(), (high < true).mean(), np.nanmedian(high - low)
         print(f"{cell.sources:7} {cell.methods:7} {cell.raters:6} {cell.kind:>7} {true:6.3f} {covers:>20} "
               f"{over:5.3f} {under:5.3f} {width:.3f}", flush=True)  # fmt: skip
 
