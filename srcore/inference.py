@@ -38,6 +38,8 @@ def choose_device(name: str = "auto") -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise DeviceError("torch finds no CUDA device here; use --device cpu, or install a CUDA build of torch")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"there is no {name}: the last is cuda:{torch.cuda.device_count() - 1}")
     return device
 
 
@@ -155,9 +157,11 @@ class Engine:
 
     def _compute(self, lr: Tensor) -> Tensor:
         lr = lr.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
-        sr = apply_network(self._fast, lr, torch.float16 if self.half else torch.float32)
-        if self.half and not torch.isfinite(sr).all():
-            sr = apply_network(self._exact, lr, torch.float32)
+        # No TF32: float32 is for where float16 does not do. The algorithms are those that give the same sums each time.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            sr = apply_network(self._fast, lr, torch.float16 if self.half else torch.float32)
+            if self.half and not torch.isfinite(sr).all():
+                sr = apply_network(self._exact, lr, torch.float32)
         return sr.clamp_(0, 1)
 
     def _bytes(self, lr_pixels: int) -> int:

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from srcore.resize import contributions
 
+_recorded: list[tuple[Tensor, Tensor]] = []
+"""What CUDA graphs read when they are replayed: it must outlive the cache."""
+
 
 def imresize(x: Tensor, scale: Fraction | int, *, rounded: bool = False) -> Tensor:
     """Floating-point (N, C, H, W) -> (N, C, ceil(scale H), ceil(scale W)), as srcore.resize.imresize.
@@ -38,9 +41,18 @@ def shrinking_matrix(size: int, factor: int, margin: int, device: torch.device) 
     return matrix[:, outer : outer + size // factor].float().to(device)
 
 
-@lru_cache(maxsize=64)
 def _contributions(size: int, scale: Fraction, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """The same as srcore.resize.contributions, tap first."""
+    found = _kept_contributions(size, scale, device, dtype)
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        _recorded.append(found)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _kept_contributions(
+    size: int, scale: Fraction, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
     indices, weights = contributions(size, scale)
     with torch.inference_mode(False):  # else they could not be used in training later
         return torch.from_numpy(indices.T.copy()).to(device), torch.from_numpy(weights.T.copy()).to(device, dtype)

@@ -1,9 +1,10 @@
-"""Measuring: evaluate."""
+"""Measuring: evaluate, doctor."""
 
 import argparse
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import srcore
@@ -38,6 +39,12 @@ def add_to(commands: Commands) -> None:
     add_scale(evaluate)
     add_device(evaluate)
     evaluate.set_defaults(command=_evaluate)
+
+    doctor = commands.add_parser("doctor", help="compare every path on this machine with what it should do")
+    doctor.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights, to look at that metric too")
+    doctor.add_argument("--weights", nargs="+", type=_named_file, default=[], metavar="NAME=FILE", help="as evaluate")
+    add_device(doctor)
+    doctor.set_defaults(command=_doctor)
 
 
 def _named_file(text: str) -> tuple[str, Path]:
@@ -80,6 +87,18 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise SomeFailed(result.problems, len(result.problems) + len(result.scores), "pictures")
     if result.missing:
         raise SomeFailed(result.missing, 2 + len(further), "metrics")
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from srcore import doctor  # loads torch
+
+    findings = []
+    for finding in doctor.examine(device=options.device, vgg=options.vgg, weights=dict(options.weights)):
+        print(f"{finding.path} ...", file=sys.stderr, flush=True)
+        findings.append(finding)
+    print(doctor.report(findings))
+    if bad := [f"{finding.path}: {finding.said}" for finding in findings if finding.holds is False]:
+        raise SomeFailed(bad, len(findings), "paths")
 
 
 def _report(result: Evaluation, options: argparse.Namespace) -> None:

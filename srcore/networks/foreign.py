@@ -1,5 +1,6 @@
 """Networks of other projects: what the library spandrel recognises in a file, and modules that users build."""
 
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,7 +142,9 @@ def _opened(path: Path) -> Any:
     except ImportError as error:
         raise WeightsError("network files of others need the package spandrel: pip install spandrel") from error
     try:
-        model = ModelLoader(device="cpu").load_from_state_dict(_state(path))
+        with warnings.catch_warnings():  # some architectures use what torch will change
+            warnings.simplefilter("ignore")
+            model = ModelLoader(device="cpu").load_from_state_dict(_state(path))
     except UnsupportedModelError as error:
         known = ", ".join(sorted(entry.architecture.name for entry in MAIN_REGISTRY.architectures()))
         raise WeightsError(

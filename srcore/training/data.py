@@ -60,7 +60,7 @@ class Crops:
         self.rank, self.world = rank, world
         self.window = 4 * (lr_size + 2 * lr_margin) + 2 * _REACH  # HR pixels a crop is made from
         self._matrix = shrinking_matrix(4 * (lr_size + 2 * lr_margin), 4, _REACH, device)
-        self._memory = memory or _free_memory(device)
+        self._memory = memory or free_memory(device)
         order = torch.randperm(len(photos), generator=random_generator(seed, 0, 0)).tolist()
         self._photos = [photos[i] for i in order]
         self._pool = ThreadPoolExecutor(1)
@@ -211,7 +211,7 @@ def random_generator(seed: int, purpose: int, number: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(mixed[0]) << 32 | int(mixed[1]))
 
 
-def _free_memory(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int:
     """Bytes to give to photographs: a third of what a GPU has free (two shards lie there at times), a quarter of
     the machine's or the container's memory on a CPU.
     """

@@ -14,10 +14,10 @@ from srcore.files import whole_file
 from srcore.inference import choose_device
 from srcore.networks import build
 from srcore.networks.generator import Generator
-from srcore.training.data import Crops
+from srcore.training.data import Crops, free_memory
 from srcore.training.limits import cpu_cores
 from srcore.training.memory import keep_freed_memory
-from srcore.training.parallel import agree, join_processes
+from srcore.training.parallel import agree, join_processes, smallest
 from srcore.training.photos import find_photos
 from srcore.training.recipes import Rate, Recipe, short
 from srcore.training.records import Records
@@ -88,7 +88,8 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
         torch.set_num_threads(min(torch.get_num_threads(), cpu_cores()))
     processes = join_processes(device)
     if device.type == "cuda":
-        device = torch.device("cuda", processes.local_rank)
+        alone = processes.world == 1 and device.index is not None  # --device cuda:N
+        device = device if alone else torch.device("cuda", processes.local_rank)
         torch.cuda.set_device(device)
     saved = _saved_state(recipe, options)
     is_short = saved.get("short", False) if saved else options.short
@@ -115,7 +116,7 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
         lr_margin=LR_MARGIN[trainer.generator.enlarges],
         device=device,
         seed=seed,
-        memory=options.memory,
+        memory=smallest(options.memory or free_memory(device), device),
         rank=processes.rank,
         world=processes.world,
     )

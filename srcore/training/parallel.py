@@ -46,6 +46,15 @@ def agree(flag: bool, device: torch.device) -> bool:
     return bool(votes.item())
 
 
+def smallest(value: int, device: torch.device) -> int:
+    """The least that any process has: what all of them are to do alike, such as the photographs they hold."""
+    if not distributed.is_initialized():
+        return value
+    values = torch.tensor([value], dtype=torch.int64, device=device)
+    distributed.all_reduce(values, op=distributed.ReduceOp.MIN)
+    return int(values.item())
+
+
 class _Sum(torch.autograd.Function):
     """The sum over all processes, and of its gradients."""
 

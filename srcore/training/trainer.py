@@ -159,9 +159,9 @@ class Trainer:
             optimiser.load_state_dict({"state": saved["state"], "param_groups": groups})  # on this device's terms
 
     def is_finite(self) -> bool:
-        """Whether all parameters are finite numbers."""
+        """Whether all parameters and buffers, such as batch normalisation's statistics, are finite numbers."""
         networks = [self.generator, *([self.discriminator] if self.discriminator is not None else [])]
-        return all(bool(torch.isfinite(p).all()) for network in networks for p in network.parameters())
+        return all(bool(torch.isfinite(value).all()) for each in networks for value in each.state_dict().values())
 
     def _step(self, batch: Batch) -> None:
         lr, hr = self._prepared(batch)

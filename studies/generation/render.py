@@ -7,11 +7,11 @@ from django.core.files.base import ContentFile
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from srcore.errors import TimeLimitExceeded
-from srcore.images import ImageError, Pixels
+from srcore.errors import SrcoreError, TimeLimitExceeded
+from srcore.images import Pixels
 from srcore.methods.running import run
 from srcore.metrics import measure
-from srcore.registry import METHODS, MethodUnavailable
+from srcore.registry import METHODS
 from studies.content.sources import png_of, read_source
 from studies.content.stimuli import generated_key
 from studies.jobs.attempts import TOO_LATE, attempt, finished
@@ -44,7 +44,9 @@ def render(stimulus: int) -> None:
 
 def _make(row: Stimulus) -> Made:
     name = row.method.name
-    if name not in METHODS or any(getattr(row, key) != value for key, value in generated_key(name).items()):
+    if name not in METHODS:
+        raise Outdated(f"The worker does not know {name}: it was removed, or added on another machine only.")
+    if any(getattr(row, key) != value for key, value in generated_key(name).items()):
         raise Outdated(f"It was asked for with other weights or code of {name} than are installed now: ask again.")
     hr, lr = read_source(row.source)
     if METHODS[name].kind == "reference":
@@ -82,6 +84,6 @@ def _reason(error: Exception) -> str:
         return TOO_LATE
     if isinstance(error, MemoryError):
         return "The worker has too little memory for this image."
-    if isinstance(error, ImageError | MethodUnavailable | Outdated | OSError):
+    if isinstance(error, SrcoreError | Outdated | OSError):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -3,7 +3,8 @@
 import os
 from importlib.util import find_spec
 
-MISSING = [name for name in ("brisque", "numba", "skimage", "spandrel", "tensorboard") if not find_spec(name)]
+PACKAGES = ("DISTS_pytorch", "brisque", "lpips", "numba", "piq", "skimage", "spandrel", "ssimulacra2", "tensorboard")
+MISSING = [name for name in PACKAGES if not find_spec(name)]
 
 if MISSING and os.environ.get("CI"):
     raise ModuleNotFoundError(f"in CI no test may skip for want of {', '.join(MISSING)}")

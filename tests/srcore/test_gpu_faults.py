@@ -1,0 +1,95 @@
+"""What reading showed to be wrong on a GPU, as far as a machine without one can test it."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from srcore import resize_torch, write_image
+from srcore.inference import DeviceError, choose_device
+from srcore.networks import SRResNet
+from srcore.networks.srresnet import ConvBeforeShuffle
+from srcore.training.data import Crops
+from srcore.training.photos import find_photos
+from srcore.training.recipes import get_recipe
+from srcore.training.trainer import Trainer
+
+
+def test_the_output_layers_indices_move_with_it_and_are_no_weights():
+    layer = ConvBeforeShuffle(4, 3, 9)
+    assert "_taps" in dict(layer.named_buffers())
+    assert "_taps" not in layer.state_dict()
+    assert layer.to("meta").before_shuffle()[0].device.type == "meta"
+
+
+def test_a_forward_pass_of_the_network_makes_no_tensor_on_the_host():
+    """As a CUDA graph records it: an operation that copies from the host would be the first to name the CPU."""
+    network = SRResNet(blocks=1, channels=4).to("meta").eval()
+    exported = torch.export.export(network, (torch.empty(1, 3, 8, 8, device="meta"),))
+    made = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}
+    assert not {name for name in made if "arange" in name or "_to_copy" in name or "lift_fresh" in name}
+
+
+def test_what_a_cuda_graph_was_recorded_with_outlives_the_cache(monkeypatch):
+    monkeypatch.setattr(resize_torch, "_recorded", [])
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    monkeypatch.setattr(resize_torch, "_kept_contributions", lambda *key: (torch.zeros(1), torch.ones(1)))
+    found = resize_torch._contributions(8, 4, torch.device("cuda"), torch.float32)
+    assert resize_torch._recorded == [found]
+    resize_torch._contributions(8, 4, torch.device("cpu"), torch.float32)
+    assert len(resize_torch._recorded) == 1
+
+
+def test_a_device_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1").index == 1
+    with pytest.raises(DeviceError, match="there is no cuda:2: the last is cuda:1"):
+        choose_device("cuda:2")
+
+
+def test_statistics_that_are_not_finite_are_noticed_before_a_state_is_saved(tmp_path):
+    trainer = Trainer(replace(get_recipe("srresnet-mse"), lr_size=8), plan=1, device=torch.device("cpu"))
+    assert trainer.is_finite()
+    trainer.generator.blocks[0].layers[1].running_var[0] = float("nan")
+    assert not trainer.is_finite()
+
+
+RANKS = """
+import json, sys, torch
+from pathlib import Path
+import srcore.training.loop as loop
+from srcore.training.loop import Options, train
+from srcore.training.parallel import leave_processes
+from srcore.training.recipes import get_recipe
+from dataclasses import replace
+import os
+photos, out = sys.argv[1:]
+rank = int(os.environ["RANK"])
+loop.free_memory = lambda device: 70_000 if rank == 1 else 10**9  # one process has less memory than the other
+recipe = replace(get_recipe("espcn"), lr_size=8)
+run = train(recipe, Options(data=[photos], out=Path(out), updates=2, device="cpu", batch=2))
+Path(out, f"{rank}.json").write_text(json.dumps(run.crops.state()["memory"]))
+leave_processes()
+"""
+
+
+def test_processes_with_unlike_memory_hold_the_same_photographs(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for index in range(4):
+        pixels = np.random.default_rng(index).integers(0, 256, (100, 100, 3), dtype=np.uint8)
+        write_image(photos / f"{index}.png", pixels)
+    (tmp_path / "job.py").write_text(RANKS)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
+    job = [str(tmp_path / "job.py"), str(photos), str(tmp_path / "run")]
+    subprocess.run([*torchrun, *job], check=True, env=environment)
+    assert [(tmp_path / "run" / f"{rank}.json").read_text() for rank in (0, 1)] == ["70000", "70000"]
+    one = Crops(find_photos([photos]), batch=2, lr_size=8, device=torch.device("cpu"), memory=70_000)
+    assert not one.all_fit
