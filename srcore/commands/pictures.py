@@ -68,6 +68,7 @@ def _methods(options: argparse.Namespace) -> None:
             "family": method.family,
             "scales": list(method.scales),
             "queue": method.queue,
+            "tile": method.tile,
             "ready": not (reason := method.why_unavailable()),
             "reason": reason,
             "weights_sha256": method.sha256(),

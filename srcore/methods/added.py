@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -177,6 +178,7 @@ def entries() -> dict[str, dict[str, Any]]:
 def keep(method: Added) -> Added:
     """Copy a method's files into the folder and enter it in the index; as it is from now on."""
     place = folder()
+    entries()  # raises before anything is written
     place.mkdir(parents=True, exist_ok=True)
     files = []
     for part, name, sha256 in method.files:
@@ -184,19 +186,41 @@ def keep(method: Added) -> Added:
         with whole_file(place / stored) as file:
             file.write((method.folder / name).read_bytes())
         files.append((part, stored, sha256))
-    before = entries()
     kept = _method(method.name, method.as_entry() | {"files": files})
-    _write_index(before | {method.name: kept.as_entry()})
+    with _alone():
+        before = entries()
+        _write_index(before | {method.name: kept.as_entry()})
+    if method.name in before:
+        _delete(_method(method.name, before[method.name]), but=kept)
     return kept
 
 
 def forget(name: str) -> None:
     """Take a method out of the index and delete its files. Raises KeyError if it is not there."""
-    before = entries()
-    gone = _method(name, before[name])
-    _write_index({key: entry for key, entry in before.items() if key != name})
-    for _, file, _ in gone.files:
-        (folder() / file).unlink(missing_ok=True)
+    with _alone():
+        before = entries()
+        gone = _method(name, before[name])
+        _write_index({key: entry for key, entry in before.items() if key != name})
+    _delete(gone)
+
+
+def _delete(gone: Added, *, but: Added | None = None) -> None:
+    """A method's files, except those that another one goes on with."""
+    needed = {name for _, name, _ in but.files} if but else set()
+    for _, name, _ in gone.files:
+        if name not in needed:
+            (folder() / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No other process changes the index meanwhile, where the system has locks for that."""
+    with (folder() / ".lock").open("w") as file:
+        if find_spec("fcntl"):
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _write_index(index: Mapping[str, dict[str, Any]]) -> None:

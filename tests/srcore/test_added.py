@@ -159,7 +159,7 @@ def test_added_code_with_its_weights_gives_its_own_pixels(data, net, tmp_path, w
     assert main(["remove", "mine"]) == 0
     with pytest.raises(UnknownMethod):
         upscale(picture(), "mine")
-    assert [file.name for file in data.iterdir()] == ["methods.json"]
+    assert [file.name for file in data.iterdir() if file.name != ".lock"] == ["methods.json"]
 
 
 def test_added_code_may_be_a_function_of_pixels(data, tmp_path):
@@ -179,6 +179,7 @@ def test_a_process_that_runs_already_sees_what_is_added_removed_and_replaced(dat
     first = registry["mine"].sha256()
     assert main([*command, "--tile", "64"]) == 0
     assert registry["mine"].tile == 64
+    assert len(list(data.glob("mine-*"))) == 2  # its code and its weights, once
     assert registry["mine"].sha256() != first  # the tile is part of what the method is
     assert main(["remove", "mine"]) == 0
     assert list(registry) == []
