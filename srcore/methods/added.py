@@ -130,25 +130,31 @@ def build(path: Path, entry: str) -> Any:
 
 def folder() -> Path:
     """The folder of the added methods, whether it is there or not."""
-    if named := os.environ.get("SRCORE_DATA"):
-        return Path(named) / "methods"
+    return Path(_place(os.environ.get("SRCORE_DATA"))).parent
+
+
+@lru_cache(maxsize=8)
+def _place(named: str | None) -> str:
+    """Where the index is; as text, and kept, because it is looked at with every look at a method."""
+    if named:
+        return str(Path(named) / "methods" / INDEX)
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "srcore" / "methods"
+    return str(base / "srcore" / "methods" / INDEX)
 
 
 def stamp() -> tuple[str, int, int, int] | None:
     """What changes whenever the index does; None where there is none."""
-    path = folder() / INDEX
+    path = _place(os.environ.get("SRCORE_DATA"))
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - a Path costs ten times as much, at each look at a method
     except OSError:
         return None
-    return str(path), status.st_ino, status.st_size, status.st_mtime_ns
+    return path, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def methods() -> dict[str, Added]:
