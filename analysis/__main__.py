@@ -161,22 +161,48 @@ def _ends(given: Sequence[str]) -> tuple[float, float]:
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pilot", type=Path, help="CSV or Parquet of a pilot's ratings")
+    parser.add_argument("pilot", type=Path, nargs="?", help="CSV or Parquet of a pilot's ratings; else --components")
+    parser.add_argument(
+        "--components",
+        nargs=3,
+        type=float,
+        metavar=("RATER", "IMAGE", "RESIDUAL"),
+        help="without a pilot: standard deviations of a method by rater, by image, and of the residual (.25 .3 .7)",
+    )
     parser.add_argument("--images", type=int, required=True, help="source images of the planned study")
     parser.add_argument("--comparisons", type=int, required=True, help="pairs of methods to be tested")
     parser.add_argument("--difference", type=float, action="append", help="of MOS; may be repeated (0.1, 0.2, 0.3)")
     parser.add_argument("--power", type=float, default=0.8)
+    parser.add_argument("--raters", type=int, help="if already known: which units can reach the level with them")
+    parser.add_argument("--methods", type=int, default=2, help="of the study; with --trials")
+    parser.add_argument("--trials", type=int, help="of a rater, where none rates everything")
     _add_reading(parser)
     parser.set_defaults(run=_plan)
 
 
 def _plan(given: argparse.Namespace) -> None:
-    from analysis.power import DIFFERENCES, plan
+    from analysis.power import DIFFERENCES, DifferenceVariance, difference_variance, plan, unit_reach
 
-    differences = given.difference or DIFFERENCES
-    pilot = _read(given.pilot, given)
-    table = plan(pilot, images=given.images, comparisons=given.comparisons, differences=differences, power=given.power)
-    print(table.to_string(index=False))
+    if (given.pilot is None) == (given.components is None):
+        raise ValueError("give either a pilot's ratings or --components RATER IMAGE RESIDUAL")
+    if given.components is not None:
+        rater, image, residual = given.components
+        variance = DifferenceVariance.given(method_x_rater=rater, method_x_image=image, residual=residual)
+    else:
+        variance = difference_variance(_read(given.pilot, given))
+    table = plan(
+        variance,
+        images=given.images,
+        comparisons=given.comparisons,
+        differences=given.difference or DIFFERENCES,
+        methods=given.methods,
+        trials=given.trials,
+        power=given.power,
+    )
+    reach = unit_reach(raters=given.raters, images=given.images, comparisons=given.comparisons)
+    print(f"{variance}\n\nraters and images; inf: more images are needed, not raters")
+    print(table.T.to_string(header=False, float_format=lambda value: f"{value:.6g}"))
+    print(f"\nwhat a unit can reach at all\n{reach.to_string(index=False)}")
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:

@@ -110,10 +110,16 @@ def image_qualities(
 
 
 def simulate_panel(
-    stimuli: pd.DataFrame, raters: RaterPopulation, *, n_raters: int, rng: np.random.Generator
+    stimuli: pd.DataFrame,
+    raters: RaterPopulation,
+    *,
+    n_raters: int,
+    rng: np.random.Generator,
+    deviation: float = 0.0,
 ) -> pd.DataFrame:
     """A complete panel: every rater scores every stimulus once, in a random order.
 
+    `deviation` is that of a method by rater: each rater sees each method N(0, deviation^2) better than others do.
     `stimuli` has benchmark, source, method, quality. Columns: rater (simulated_01, ...), position, benchmark,
     source, method, score, simulated (always True, and so the report says).
     """
@@ -121,6 +127,9 @@ def simulate_panel(
     count = len(stimuli)
     noise = rng.standard_normal((n_raters, count)) * inconsistency[:, None]
     latent = stimuli["quality"].to_numpy()[None, :] + bias[:, None] + noise
+    if deviation:
+        method, methods = pd.factorize(stimuli["method"])
+        latent = latent + deviation * rng.standard_normal((n_raters, len(methods)))[:, method]
     level = (latent[:, :, None] > THRESHOLDS).sum(axis=2)
     lapses = rng.random(level.shape) < raters.lapse
     score = LEVELS[np.where(lapses, rng.integers(0, len(LEVELS), level.shape), level)].astype(np.int64)
