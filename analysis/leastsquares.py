@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Linear = Callable[[np.ndarray], np.ndarray]
+    Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
 LEAST_EFFECT = 1e-4  # of the residual variance: the covariances that weigh must be invertible
 LEAST_RESIDUAL = 1e-2
 STEPS = 500
 TOLERANCE = 1e-22  # of the squared residual: to the last digits, so that the order of the rows changes nothing
+DENSE_UP_TO = 100_000  # entries: below, a full matrix is faster than a sparse one
 MOST_PRODUCTS = 4_000_000  # entries of a sparse product held at once
 
 
@@ -110,7 +112,7 @@ def _effects(
     solve_rater, block_image = np.linalg.inv(data_rater + inverse_rater), data_image + inverse_image
     solve_image = np.linalg.inv(block_image)
     link = _link(pattern, precision)
-    back = link.T.tocsr()
+    back = _transposed(link)
 
     def reduced(values: np.ndarray) -> np.ndarray:
         return np.asarray(_apply(block_image, values) - back @ _apply(solve_rater, link @ values))
@@ -135,8 +137,8 @@ def _apply(blocks: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.asarray(product).reshape(len(values), -1)
 
 
-def _link(pattern: Pattern, precision: np.ndarray) -> sparse.csr_matrix:
-    """Sparse (2 R, 2 I): the precision of each row between its rater's and its image's effects."""
+def _link(pattern: Pattern, precision: np.ndarray) -> Matrix:
+    """(2 R, 2 I): the precision of each row between its rater's and its image's effects."""
     rater, image = 2 * pattern.rater, 2 * pattern.image
     first, second = pattern.rated[:, 0], pattern.rated[:, 1]
     both = first & second
@@ -144,7 +146,20 @@ def _link(pattern: Pattern, precision: np.ndarray) -> sparse.csr_matrix:
     rows = [rater[first], rater[second] + 1, rater[both], rater[both] + 1]
     columns = [image[first], image[second] + 1, image[both] + 1, image[both]]
     shape = (2 * pattern.raters, 2 * pattern.images)
-    return sparse.csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
+    return _matrix(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), shape)
+
+
+def _matrix(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> Matrix:
+    """The matrix with `values` at places of which none comes twice; sparse unless it is small."""
+    if shape[0] * shape[1] > DENSE_UP_TO:
+        return sparse.csr_matrix((values, (rows, columns)), shape=shape)
+    dense = np.zeros(shape)
+    dense[rows, columns] = values
+    return dense
+
+
+def _transposed(matrix: Matrix) -> Matrix:
+    return matrix.T if isinstance(matrix, np.ndarray) else matrix.T.tocsr()
 
 
 def _conjugate_gradients(operator: Linear, precondition: Linear, right: np.ndarray) -> np.ndarray:
@@ -178,22 +193,23 @@ def squared_norm(
     columns = np.r_[2 * pattern.image, 2 * pattern.image + 1]
     rows = np.r_[pattern.rater, pattern.rater]
     shape = (pattern.raters, 2 * pattern.images)
-    shared = sparse.csr_matrix((crossing.T.ravel(), (rows, columns)), shape=shape)
+    shared = _matrix(rows, columns, crossing.T.ravel(), shape)
     lengths = np.bincount(rows, crossing.T.ravel() ** 2, pattern.raters)
     taken = np.einsum("ni,ij,nj->n", sums, covariance, sums)
-    inner, outer = sums.T @ sums @ covariance, shared.T @ sums
+    inner, outer = sums.T @ sums @ covariance, _transposed(shared) @ sums
     trace = alone.sum() + lengths.sum() - taken.sum()
     square = (alone**2).sum() + _gram_square(shared) + np.trace(inner @ inner) + 2 * (alone * (lengths - taken)).sum()
     return float(trace), float(square - 2 * np.trace(outer.T @ outer @ covariance))
 
 
-def _gram_square(matrix: sparse.csr_matrix) -> float:
+def _gram_square(matrix: Matrix) -> float:
     """Sum of squared entries of A A', a few rows of the smaller of A A' and A' A at a time."""
-    small = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T.tocsr()
-    other = small.T.tocsr()
+    small = matrix if matrix.shape[0] <= matrix.shape[1] else _transposed(matrix)
+    other = _transposed(small)
     width = max(1, MOST_PRODUCTS // max(small.shape[0], 1))
     total = 0.0
     for start in range(0, small.shape[0], width):
         product = small[start : start + width] @ other
-        total += float(product.data @ product.data)
+        entries = product.ravel() if isinstance(product, np.ndarray) else product.data
+        total += float(entries @ entries)
     return total

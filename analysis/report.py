@@ -254,14 +254,17 @@ def _mixed(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[st
         if len(methods) < 2 or table["score"].nunique() < 2:
             notes.append(f"{benchmark} has one method or one score: no ordinal model.")
             continue
-        baseline = options.reference if options.reference in methods else methods[0]
-        model = ordinal_mixed_model(table, baseline=baseline)
-        if not model.converged:
-            notes.append(f"The ordinal model of {benchmark} did not converge: do not use its numbers.")
-        named = {"benchmark": benchmark}
-        fixed.append(pd.concat([model.fixed, model.thresholds]).assign(**named, baseline=baseline))
+        try:
+            asked = options.reference if options.reference in methods else methods[0]
+            model = ordinal_mixed_model(table, baseline=asked)
+        except RatingsError as error:
+            notes.append(f"{benchmark} has no ordinal model: {error}.")
+            continue
+        notes += [f"The ordinal model of {benchmark}: {problem}." for problem in model.problems]
+        named = {"benchmark": benchmark, "baseline": model.baseline, "converged": model.converged}
+        fixed.append(pd.concat([model.fixed, model.thresholds]).assign(**named, df=model.df))
         random.append(model.random.assign(**named, loglik=model.loglik, aic=model.aic))
-        pairs.append(contrasts(model, baseline=baseline).assign(**named))
+        pairs.append(contrasts(model).assign(**named, df=model.df))
     names = ("mixed_effects", "mixed_random", "mixed_contrasts")
     return {
         name: pd.concat(parts, ignore_index=True)

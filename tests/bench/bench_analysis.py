@@ -1,4 +1,6 @@
-"""Speed of the analysis, printed and never asserted: `python -m tests.bench.bench_analysis [report|million|recovery]`.
+"""Speed of the analysis, printed and never asserted.
+
+python -m tests.bench.bench_analysis [report|million|crowd|recovery]
 
 Ratios are of runs side by side in one process; the whole times are those of this machine, in this hour.
 """
@@ -75,6 +77,24 @@ def million() -> None:
     )
 
 
+def crowd() -> None:
+    """All pairwise tests on 500,000 ratings by 20,000 raters of 1,000 sources x 10 methods: 25 of 10,000 each."""
+    rng = np.random.default_rng(0)
+    rater = np.repeat(np.arange(20_000), 25)
+    stimulus = (rng.integers(0, 10_000, 20_000)[:, None] + rng.permutation(10_000)[:25]).ravel() % 10_000
+    source, method = np.divmod(stimulus, 10)
+    score = np.clip(np.rint(1.5 + method / 4 + rng.normal(0, 1, rater.size)), 1, 5).astype(int)
+    columns = {"rater": rater, "source": source, "method": method}
+    ratings = validate_ratings(pd.DataFrame({k: v.astype(str) for k, v in columns.items()} | {"score": score}))
+    start, cpu = time.perf_counter(), time.process_time()
+    tests = pairwise_tests(ratings)
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    paired = int(tests["n_pairs"].max())
+    print(f"{len(ratings)} ratings by 20,000 raters, {len(tests)} tests, at most {paired} raters x images with both: "
+          f"{wall:.1f} s, {cpu:.1f} s of processor time, peak {peak:.2f} GiB")  # fmt: skip
+
+
 def recovery() -> None:
     """Our P.910 model beside sureal's projection solver on the same scores, best of fifteen each."""
     from sureal.dataset_reader import RawDatasetReader
@@ -114,6 +134,6 @@ def _nflx() -> list[tuple[str, pd.DataFrame]]:
 
 
 if __name__ == "__main__":
-    runs = {"report": report, "million": million, "recovery": recovery}
+    runs = {"report": report, "million": million, "crowd": crowd, "recovery": recovery}
     for name in sys.argv[1:] or runs:
         runs[name]()
