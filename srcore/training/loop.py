@@ -61,7 +61,8 @@ def _train(run: Run, record: Records, signals: Signals, watch: Callable[[Run], N
         if run.update % options.check_every and run.update < run.plan and run.trainer.on_gpu:
             continue
         _refuse_nan(run)
-        if runaway.sees(float(run.trainer.losses["generator"])):
+        moved = run.update > run.recipe.warm_up  # before, the generator has no loss
+        if moved and runaway.sees(float(run.trainer.losses["generator"])):
             raise TrainingError(
                 f"the loss ran away: at update {run.update} its mean is {runaway.mean:.3g}, where it was "
                 f"{runaway.lowest:.3g}. The state before it is kept in {options.out / STATE}; go on from there with "

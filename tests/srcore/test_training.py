@@ -146,6 +146,16 @@ def test_in_the_warm_up_only_the_discriminator_moves(photos, vgg):
     assert trainer.losses["generator"] > 0
 
 
+def test_a_run_is_saved_also_after_a_long_warm_up(photos, tmp_path):
+    kept = []
+
+    def watch(run):
+        kept.append(torch.load(tmp_path / "state.pt", weights_only=True)["update"])
+
+    train(small("srgan-mse", warm_up=60), options_for(photos, tmp_path, updates=63, save_minutes=0), watch=watch)
+    assert kept == list(range(63))  # what is kept while an update is looked at is the one before
+
+
 def test_the_average_follows_the_weights_by_its_decay(photos, vgg):
     trainer, crops = trainer_and_crops(small("srgan-mse", average=0.75), photos, vgg)
     expected = {key: value.clone() for key, value in trainer.generator.state_dict().items()}
