@@ -88,8 +88,8 @@ def _measure(out: Path, method: str, benchmark: str, upscaler: Upscaler, distanc
     """Write the table of a method's pictures, unless it is there and was made with these weights."""
     file = out / f"{benchmark}-{method}.csv"
     if file.exists():
-        columns = pd.read_csv(file, nrows=1)
-        if "grid" in columns and columns.get("weights", pd.Series([""])).fillna("").iloc[0] == upscaler.weights:
+        made = pd.read_csv(file, nrows=1, dtype=str, keep_default_na=False)
+        if "grid" in made and made.get("weights", pd.Series([""])).iloc[0] == upscaler.weights:
             return
     pictures = quality.measure_pictures(SHARED / "benchmarks" / benchmark, method, upscaler.run, distance)
     pictures.assign(weights=upscaler.weights).to_csv(file, index=False)

@@ -1,13 +1,16 @@
 """A finished run becomes a method; what cannot is refused and changes nothing."""
 
 import json
+import tomllib
 
 import numpy as np
 import pytest
 
-from srcore import evaluate, is_available, write_image
+from srcore import evaluate, is_available, weights, write_image
 from srcore.__main__ import main
+from srcore.networks import build
 from srcore.training.recipes import RECIPES
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -89,3 +92,16 @@ def test_an_unfinished_run_is_published_only_when_asked(weights_folder, photos, 
     assert main([*command, "--unfinished"]) == 0
     assert main(["publish", str(photos), *command[2:]]) == 1
     assert "not the folder of a run" in capsys.readouterr().err
+
+
+def test_what_is_unfinished_is_read_by_no_method_and_is_no_part_of_the_package():
+    files = sorted((weights.folder() / "unfinished").glob("*.safetensors"))
+    assert [file.stem for file in files] == ["srgan-vgg54"]
+    for file in files:
+        build(file.stem).load_state_dict(weights.read_state(file))  # `train --start` can go on from it
+        assert file.stem not in weights.manifest()
+        assert not is_available(file.stem)
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["srcore"]
+    packed = [file for pattern in patterns for file in (ROOT / "srcore").glob(pattern) if file.is_file()]
+    assert weights.folder() / "srresnet-mse.safetensors" in packed
+    assert not set(files) & set(packed)
