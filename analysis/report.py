@@ -176,6 +176,11 @@ def _scores(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[s
     main = method_scores(ratings, interval=options.interval, draws=options.draws, seed=options.seed)
     student = method_scores(ratings, interval="student")
     main = main.assign(student_low=student["ci_low"], student_high=student["ci_high"])
+    if (ratings["source"] == ratings["method"]).all():
+        notes.append(
+            "The table has no methods beside its stimuli: each stimulus stands for both, so what compares methods on "
+            "one source (tests, ranks, differential scores) has nothing to compare."
+        )
     ranks = average_ranks(ratings)
     tables = {"mos": main, "score_distribution": score_distribution(ratings), "ranks": ranks}
     if (ranks["n"] == 0).all():

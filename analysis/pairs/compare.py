@@ -80,14 +80,15 @@ def score_correlation(pairs: pd.DataFrame, ratings: pd.DataFrame, *, draws: int 
     Columns: level, n, sources, pearson, spearman, kendall, and for stimuli on at least five sources pearson_low,
     pearson_high: percentiles of draws that resample sources, for the stimuli of one source are not independent.
     """
-    table = beside_scores(pairs, ratings)
+    table, (chosen, _) = beside_scores(pairs, ratings), common(pairs, ratings)
     columns = ["level", "n", "sources", "pearson", "spearman", "kendall", "pearson_low", "pearson_high"]
     rows = []
     for level, part in (("methods", table[table["source"] == EVERY]), ("stimuli", table[table["source"] != EVERY])):
         x, y = part["mos_centred"].to_numpy(float), part["strength"].to_numpy(float)
         names, code = np.unique(part["source"].to_numpy(str), return_inverse=True)
         limits = _resampled(x, y, code, draws, seed) if level == "stimuli" and len(names) >= 5 else (np.nan, np.nan)
-        rows.append((level, len(part), len(names), *_correlations(x, y), *limits))
+        sources = len(names) if level == "stimuli" else chosen["source"].nunique()
+        rows.append((level, len(part), sources, *_correlations(x, y), *limits))
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -33,8 +33,8 @@ def repeats(pairs: pd.DataFrame) -> pd.DataFrame:
     couples = _couples(table)
     each = couples.groupby("item").agg(rater=("rater", "first"), same=("same", "mean"), n=("same", "size"))
     rows = [_repeat_row("all", each, couples, table)]
-    for rater, own in each.groupby("rater"):
-        rows.append(_repeat_row(str(rater), own, couples[couples["rater"] == rater], table[table["rater"] == rater]))
+    of_rater, shown = dict(tuple(couples.groupby("rater"))), dict(tuple(table.groupby("rater")))
+    rows += [_repeat_row(str(rater), own, of_rater[rater], shown[rater]) for rater, own in each.groupby("rater")]
     return pd.DataFrame(rows, columns=_REPEAT_COLUMNS)
 
 
@@ -200,8 +200,8 @@ def with_others(pairs: pd.DataFrame) -> pd.DataFrame:
     with_majority = judged & ((lead > 0) == (answer == 0))
     rater, raters = group_codes(table, ["rater"])
     rows = []
-    for index, name in enumerate(raters["rater"]):
-        own = rater == index
+    order = np.argsort(rater, kind="stable")
+    for name, own in zip(raters["rater"], np.split(order, np.cumsum(np.bincount(rater))[:-1]), strict=True):
         hits, trials = int(with_majority[own].sum()), int(judged[own].sum())
         p = float(stats.binomtest(hits, trials, alternative="greater").pvalue) if trials else np.nan
         rows.append(

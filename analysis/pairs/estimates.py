@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from analysis.pairs.models import Fit, ModelName
     from analysis.pairs.spread import Covariance
 
-LEAST_EXPECTED = 5.0  # Cochran's rule: a chi-square with smaller expected counts is not one
+MOST_GROUPS = 1_000  # raters, or sources, up to which each gets a fit of its own
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,8 @@ def _sides(found: Choices, fit: Fit, model: ModelName) -> dict[str, object] | No
 def _groups(found: Choices, model: ModelName, name: str) -> dict[str, object] | None:
     """One fit for each source (or rater) against one for all of them."""
     code = getattr(found, name)
+    if len(getattr(found, f"{name}s")) > MOST_GROUPS:
+        return None
     each, loglik, parameters = [], 0.0, 0
     for index in range(len(getattr(found, f"{name}s"))):
         rows = np.flatnonzero(code == index)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from analysis.pairs.choices import Choices
     from analysis.pairs.spread import Random
 
+MOST_DIFFERENCES = 400_000  # rows twice over: more of them are of no use to a reader
 MOST_SOURCES = 500  # fits of their own in a report; more sources are pooled only
 
 

@@ -14,6 +14,7 @@ from analysis import plots as shared
 from analysis.page import MOST_ROWS, _clear, _page_table, cell
 from analysis.pairs import latex, plots
 from analysis.pairs.report import PairsResults, analyse_pairs, pairs_summary
+from analysis.paper import title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from analysis.pairs.report import PairsOptions
 
 _CAPTIONS = {
-    "strengths": "Log strengths with 95 % intervals, the strongest on top; their mean is 0.",
+    "strengths": "Log strengths with 95 % intervals, the strongest on top; their mean is 0. Hollow squares: those of "
+    "Thurstone's model, stretched to the same spread.",
     "matrix": "How often the method of the row was chosen over that of the column, in per cent.",
     "against": "Share of choices against the original with 95 % intervals; the line: as often one as the other.",
     "sources": "Log strengths within each source by itself, with 95 % intervals.",
@@ -105,7 +107,7 @@ def html(results: PairsResults, images: dict[str, bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cell"] = cell
+    environment.filters["cell"] = _cell
     encoded = {name: base64.b64encode(image).decode("ascii") for name, image in images.items()}
     tables = dict(results.tables)
     tables["power"] = _readable(tables["power"])
@@ -119,6 +121,10 @@ def html(results: PairsResults, images: dict[str, bytes]) -> str:
         captions=_CAPTIONS,
         most_rows=MOST_ROWS,
     )
+
+
+def _cell(value: object, column: str) -> str:
+    return title(str(value)) if column in ("method", "method_a", "method_b") else cell(value, column)
 
 
 def _readable(plan: pd.DataFrame) -> pd.DataFrame:

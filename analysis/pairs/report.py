@@ -26,7 +26,7 @@ from analysis.pairs.estimates import (
     tally,
 )
 from analysis.pairs.models import Unfittable
-from analysis.pairs.notes import MOST_SOURCES, notes
+from analysis.pairs.notes import MOST_DIFFERENCES, MOST_SOURCES, notes
 from analysis.pairs.schema import TIE, PairsError, counted, validate_pairs
 from analysis.pairs.spread import Random, sampled
 from analysis.report import _is_simulated
@@ -96,7 +96,9 @@ def analyse_pairs(
     if reference is not None:
         tables["against"] = shares.against(kept, reference)
     if len(found.sources) <= MOST_SOURCES:
-        tables |= {"by_source": by_source(kept), "differences_by_source": differences_by_source(kept)}
+        tables["by_source"] = by_source(kept)
+        if len(found.sources) * len(found.methods) ** 2 <= MOST_DIFFERENCES:
+            tables["differences_by_source"] = differences_by_source(kept)
     tables["power"] = _power(found, tables)
     if ratings is not None:
         tables |= _scores(kept, validate_ratings(ratings), options)

@@ -86,19 +86,14 @@ def inconsistent(pairs: pd.DataFrame) -> pd.DataFrame:
     """
     table = repeats(pairs)
     table = table[table["rater"] != "all"].reset_index(drop=True)
-    table["chance"] = [_by_chance(pairs[pairs["rater"] == rater]) for rater in table["rater"]]
+    tie = (pairs["chosen"] == TIE).groupby(pairs["rater"]).mean().reindex(table["rater"]).to_numpy()
+    table["chance"] = tie**2 + (1 - tie) ** 2 / 2  # a tie twice, or the same of the two methods
     worse = _worse(((1 - table["same"]) * table["items"]).to_numpy(), table["items"].to_numpy())
     rejected = worse & ((table["low"] <= table["chance"]) & (table["items"] >= LEAST)).to_numpy(bool)
     reason = [
         f"{same:.0%} alike when asked again; by chance {by:.0%}" for same, by in table[["same", "chance"]].to_numpy()
     ]
     return _verdict(table, rejected, reason)
-
-
-def _by_chance(own: pd.DataFrame) -> float:
-    """Chance that two independent answers are alike: a tie twice, or the same of the two methods."""
-    tie = float((own["chosen"] == TIE).mean())
-    return tie**2 + (1 - tie) ** 2 / 2
 
 
 def others(pairs: pd.DataFrame) -> pd.DataFrame:

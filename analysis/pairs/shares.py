@@ -84,11 +84,12 @@ def left_share(pairs: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame
     random = sampled(decided)
     everyone = share_of(decided, is_left, confidence=confidence)
     rows = [("all", len(kept), int(is_left.sum()), int(ties.sum()), *everyone, random.text)]
+    place = {name: index for index, name in enumerate(found.raters)}
     for rater, rows_of in _by(decided.rater):
         own = decided.take(rows_of)
         share = share_of(own, is_left[rows_of], random=Random(False, False), confidence=confidence)
         name = decided.raters[rater]
-        tied = int(ties[found.raters.index(name)])
+        tied = int(ties[place[name]])
         rows.append((name, len(rows_of), int(is_left[rows_of].sum()), tied, *share, "neither"))
     return pd.DataFrame(rows, columns=["rater", "n", "left", "ties", "share", "low", "high", "p", "random"])
 

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import io
+import json
 import pkgutil
 
 import pandas as pd
@@ -332,3 +333,12 @@ def test_the_four_columns_give_what_the_validated_table_gives():
     table = four_columns()
     pd.testing.assert_frame_equal(mos(table), mos(validate_ratings(table)))
     assert analyse(table).tables["significance"]["p"].tolist() == pairwise_tests(table)["p"].tolist()
+
+
+def test_a_report_of_stimuli_without_methods_says_what_it_cannot_compare(tmp_path):
+    path = write(tmp_path, ",s1,s2,s3\n" + "\n".join(f"clip_{i},{1 + i % 5},{1 + i % 4},{2 + i % 3}" for i in range(8)))
+    assert main(["report", str(path), "--out", str(tmp_path / "out")]) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert any("no methods beside its stimuli" in note for note in summary["notes"])
+    assert len(summary["mos"]) == 8
+    assert all(row["p"] is None for row in summary["significance"])
