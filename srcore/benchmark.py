@@ -13,7 +13,7 @@ from srcore.images import ImageError, Pixels, read_image
 from srcore.matching import match_names, picture_files
 from srcore.methods.folder import FolderMatch, Wanted, read_result
 from srcore.methods.method import MethodUnavailable
-from srcore.methods.running import run
+from srcore.methods.running import Output, run
 from srcore.metrics import Measurement, Metric, MetricRecipe, Settings, recipe_metrics
 from srcore.metrics.metric import Comparison, MetricUnavailable
 from srcore.registry import get_method
@@ -34,11 +34,12 @@ class Source(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A method's scores on one picture by the metrics' names, and the seconds that making it took."""
+    """A method's scores on one picture by the metrics' names, the seconds that making it took, and the device."""
 
     name: str
     values: Mapping[str, float]
     seconds: float = 0.0
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,9 +175,9 @@ def evaluate(
             progress(done, len(sources))
         try:
             hr, lr_pixels = load_source(source, scale=scale)
-            sr, seconds = _result(method, hr, lr_pixels, source.name, match, scale=scale, device=device)
+            sr, seconds, used = _result(method, hr, lr_pixels, source.name, match, scale=scale, device=device)
             values = {name: compare(hr, sr) for name, compare in comparisons.items()}
-            found.scores.append(Score(source.name, values, seconds))
+            found.scores.append(Score(source.name, values, seconds, used))
         except (SrcoreError, MemoryError) as error:
             if not keep_going:
                 raise
@@ -216,15 +217,14 @@ def _match(
 
 def _result(
     method: str, hr: Pixels, lr: Pixels, name: str, match: FolderMatch | None, *, scale: int, device: str
-) -> tuple[Pixels, float]:
+) -> Output:
     if match is not None:
         if name not in match.files:
             raise ImageError(next(problem for problem in match.problems if problem.startswith(f"{name}:")))
-        return read_result(match.files[name], Wanted(name, hr.shape[1], hr.shape[0])), 0.0
+        return Output(read_result(match.files[name], Wanted(name, hr.shape[1], hr.shape[0])), 0.0, "")
     if get_method(method).kind == "reference":
-        return hr, 0.0
-    sr, seconds, _ = run(lr, method, scale=scale, device=device)
-    return sr, seconds
+        return Output(hr, 0.0, "")
+    return run(lr, method, scale=scale, device=device)
 
 
 def _in_subfolder(folder: Path) -> list[Path]:

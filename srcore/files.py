@@ -18,7 +18,7 @@ def whole_file(path: Path, *, mode: int = PUBLIC, draft: Path | None = None) -> 
     It is written beside `path` under a name of its own, or as `draft`, which a writer that was killed leaves for the
     next one to write over. A file that cannot be made raises OSError and leaves the old one as it was.
     """
-    name = draft or path.with_name(f".{path.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    name = draft or path.with_name(f".{path.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.part")
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if draft else os.O_EXCL) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(name, flags, mode), "wb") as file:
         try:

@@ -106,7 +106,7 @@ def _report(result: Evaluation, options: argparse.Namespace) -> None:
     if options.csv and result.scores:
         _write_csv(options.csv, OBJECTIVE_COLUMNS, list(result.rows(name)))
     if options.times and result.scores:
-        rows = [(name, score.name, result.method, f"{score.seconds:.4f}", options.device) for score in result.scores]
+        rows = [(name, score.name, result.method, f"{score.seconds:.4f}", score.device) for score in result.scores]
         _write_csv(options.times, RUN_TIME_COLUMNS, [dict(zip(RUN_TIME_COLUMNS, row, strict=True)) for row in rows])
     if options.json:
         print(json.dumps(result.as_dict(), indent=2))
