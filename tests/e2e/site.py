@@ -64,11 +64,12 @@ class Site:
         return self._pool.submit(call_backstage, name, args, kwargs).result(timeout=120)
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "gunicorn", "mosweb.wsgi", "--bind", f"127.0.0.1:{self.port}"]
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:mosweb.gunicorn_conf", "mosweb.wsgi"]
         with self.log.open("ab") as log:
             self._gunicorn = subprocess.Popen(
-                [*command, "--workers", "1", "--threads", "4"], cwd=ROOT, env=self._env(), stdout=log, stderr=log
-            )
+                [*command, "--workers", "1", "--bind", f"127.0.0.1:{self.port}"],
+                cwd=ROOT, env=self._env(), stdout=log, stderr=log,
+            )  # fmt: skip
         deadline = time.monotonic() + 30
         while True:
             try:
