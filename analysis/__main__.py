@@ -241,6 +241,7 @@ def _simulate_paper(given: argparse.Namespace) -> None:
         "coverage_by_benchmark": replication.coverage_shares(found.coverage, by=("deviation", "benchmark", "interval")),
     }
     print("Simulated: 26 raters as on NFLX public, the published MOS as the truth.")
+    print("The paper's own test, as published; it counts ratings as independent.")
     for name, table in tables.items():
         print(f"\n{name}\n{table.round(3).to_string(index=False)}")
         if given.out:

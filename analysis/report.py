@@ -181,7 +181,7 @@ def _scores(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[s
             "The table has no methods beside its stimuli: each stimulus stands for both, so what compares methods on "
             "one source (tests, ranks, differential scores) has nothing to compare."
         )
-    ranks = average_ranks(ratings)
+    ranks = average_ranks(ratings).assign(generalises_to="none: describes these raters on these images")
     tables = {"mos": main, "score_distribution": score_distribution(ratings), "ranks": ranks}
     if (ranks["n"] == 0).all():
         notes.append("No rater scored every method on one source, so there are no average ranks and no Friedman test.")
