@@ -12,7 +12,7 @@ from srcore.images import ImageError, Pixels
 from studies.content.sources import discard, mode_of, pixels_sha256, store
 from studies.models import Benchmark, SourceImage
 from studies.storage.guard import StorageUnavailable
-from studies.storage.marker import NotTheStorage, mark_new_storage
+from studies.storage.marker import NotTheStorage, mark_new_storage, require_ours
 
 
 class ImportRefused(Exception):
@@ -105,6 +105,7 @@ def _write(benchmark: Benchmark, added: Sequence[Source]) -> None:
             rows.append(_row(benchmark, source, hr, lr))
             store(rows[-1].hr, hr)
             store(rows[-1].lr, lr)
+        require_ours()
         with transaction.atomic():
             if benchmark.pk is None:
                 benchmark.save()

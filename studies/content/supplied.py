@@ -19,6 +19,7 @@ from studies.content.sources import discard, pixels_sha256, png_of, read_source
 from studies.content.stimuli import current_stimuli
 from studies.models import Benchmark, Method, SourceImage, Stimulus
 from studies.storage.guard import StorageUnavailable
+from studies.storage.marker import require_ours
 
 Origin = Stimulus.Origin
 
@@ -57,6 +58,7 @@ def import_results(
             if stimulus:
                 new.append(stimulus)
             (report.added if stimulus else report.unchanged).append(source.name)
+        require_ours()
         with transaction.atomic():
             row.save()
             Stimulus.objects.bulk_create(new)

@@ -17,6 +17,7 @@ from studies.content.stimuli import generated_key
 from studies.jobs.attempts import TOO_LATE, attempt, finished
 from studies.models import Stimulus
 from studies.models.content import stimulus_path
+from studies.storage.marker import require_ours
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ def _store(row: Stimulus, mine: "QuerySet[Stimulus]", made: Made) -> None:
     # that stood still and lost its claim between these lines writes over the file what another made of the same.
     if mine.update(heartbeat_at=Now()):
         name = row.file.storage.save(stimulus_path(row, ""), ContentFile(png))
+        require_ours()
         stored = mine.update(
             file=name,
             psnr=made.psnr,

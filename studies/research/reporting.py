@@ -16,6 +16,7 @@ from studies.jobs.attempts import attempt, finished
 from studies.models import Report
 from studies.models.report import report_path
 from studies.research.export import objective_frame, ratings_frame
+from studies.storage.marker import require_ours
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def _store(row: Report, mine: "QuerySet[Report]", made: Made) -> None:
         return
     # Not within a transaction, for which on SQLite every rating would wait, however long the storage takes.
     name = row.file.storage.save(report_path(row, ""), ContentFile(made.archive))
+    require_ours()
     stored = mine.update(file=name, ratings=made.ratings, **finished(Report.State.DONE))
     if not stored and not Report.objects.filter(pk=row.pk).exists():
         row.file.storage.delete(name)

@@ -41,6 +41,15 @@ def why_not_ours() -> str:
     )
 
 
+def require_ours() -> None:
+    """Asked after a file was written and before a row says so: a folder that is not mounted takes files too.
+
+    Raises StorageUnavailable.
+    """
+    if reason := why_not_ours():
+        raise StorageUnavailable(reason)
+
+
 def mark() -> None:
     """Mark the storage that this process sees as this site's, unless it is. Raises NotTheStorage, StorageUnavailable.
 

@@ -159,6 +159,10 @@ class Worker:
         self._process = process
         self.log = log
 
+    @property
+    def has_left(self) -> bool:
+        return self._process.poll() is not None
+
     def kill(self) -> None:
         """The worker and its children at once."""
         self.end()
@@ -181,7 +185,7 @@ class Worker:
 
 
 class Plant:
-    def __init__(self, var: Path, database: Database) -> None:
+    def __init__(self, var: Path, database: Database, **environment: str) -> None:
         self.var = var
         self.database = database
         run = var / "run"
@@ -196,6 +200,7 @@ class Plant:
             "MOSWEB_HTTPS": "0",
             "SECRET_KEY": "only for this test",
             "OMP_NUM_THREADS": "1",
+            **environment,
         }
 
     def manage(self, *words: str) -> str:
@@ -205,13 +210,17 @@ class Plant:
             raise AssertionError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
-    def start_worker(self, name: str = "cpu", *options: str, queues: str = "default,cpu", processes: int = 2) -> Worker:
+    def start_worker(
+        self, name: str = "cpu", *options: str, queues: str = "default,cpu", processes: int = 2,
+        code: Path = ROOT, **environment: str,
+    ) -> Worker:  # fmt: skip
+        """On another host: with its `code` and what its environment says otherwise."""
         log = self.var / f"{name}-{len(self._workers)}.log"
         command = [sys.executable, "-m", "celery", "-A", "mosweb", "worker", "-l", "INFO", "-n", f"{name}@test"]
         command += ["-Q", queues, "-c", str(processes), "--without-gossip", "--without-mingle", *options]
         with log.open("wb") as file:
             process = subprocess.Popen(
-                command, cwd=ROOT, env=self._env, stdout=file, stderr=file, start_new_session=True
+                command, cwd=code, env={**self._env, **environment}, stdout=file, stderr=file, start_new_session=True
             )
         self._workers.append(Worker(process, log))
         return self._workers[-1]

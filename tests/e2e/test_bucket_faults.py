@@ -1,0 +1,194 @@
+"""The images in a real object store that is killed and frozen: nothing fails, no rating waits, nothing is lost."""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tests.e2e.bucket import Bucket
+from tests.e2e.plant import Plant, Sqlite, wait_for
+from tests.e2e.scripted import FACTS, Rater, Site, all_go, check
+from tests.e2e.test_generation_faults import set_up
+from tests.e2e.test_hosts import write_pictures
+
+IMAGES = 14 * 3
+FROZEN_SECONDS = 20
+LAUNCH = """
+from django.utils import timezone
+from studies.models import Study
+from studies.research import lifecycle
+try:
+    lifecycle.launch(study=Study.objects.get(name="run"), now=timezone.now())
+    print("launched")
+except lifecycle.NotReady as refused:
+    print(refused)
+"""
+
+
+@pytest.fixture
+def bucket(tmp_path):
+    bucket = Bucket(tmp_path / "bucket")
+    bucket.start()
+    yield bucket
+    bucket.thaw()
+    bucket.kill()
+
+
+def test_a_bucket_that_dies_and_freezes_while_images_are_made_fails_none_and_launch_says_what_is_away(bucket, tmp_path):
+    plant = Plant(tmp_path / "var", Sqlite(tmp_path / "var/db.sqlite3"), **bucket.environment)
+    try:
+        pictures = write_pictures(tmp_path / "pictures")
+        set_up(plant, benchmark="noise", path=pictures, methods=("nearest", "bicubic", "hr"))
+        plant.broker.start()
+        plant.start_worker()
+        plant.manage("generate", "run", "--no-wait")
+        wait_for(lambda: plant.count("state = 'done'") >= 8, seconds=120, what=f"it runs\n{plant.logs()}")
+        bucket.kill()
+        time.sleep(3)
+        bucket.start()
+        wait_for(lambda: plant.count("state = 'done'") >= 20, seconds=120, what=f"it goes on\n{plant.logs()}")
+        bucket.freeze()
+        time.sleep(5)
+        assert plant.count("state = 'failed'") == 0
+        bucket.thaw()
+        took = wait_for(lambda: plant.count("state = 'done'") == IMAGES, seconds=180, what=f"all\n{plant.logs()}")
+        assert plant.count("state = 'failed'") == 0
+        print(f"\nS3 killed and frozen: {IMAGES} images, none failed; the last {took:.0f} s after it was back")
+
+        bucket.freeze()
+        said = plant.manage("shell", "-v0", "-c", LAUNCH)
+        assert "The files cannot be looked at. The image storage cannot be used" in said
+        bucket.thaw()
+        assert "launched" in plant.manage("shell", "-v0", "-c", LAUNCH)
+    finally:
+        plant.close()
+
+
+class Hurried(Rater):
+    """Rates whatever becomes of the image, and counts both."""
+
+    def __init__(self, port: int, link: str) -> None:
+        super().__init__(port, link)
+        self.images: dict[int, int] = {}
+        self.rated: list[tuple[float, float]] = []
+
+    async def go(self) -> None:
+        await self._until_answered(lambda: self.browser.get(self.link))
+        await self._until_answered(lambda: self.browser.get("/study/"))
+        await self._until_answered(lambda: self.browser.post("/study/agree/", {}))
+        standing = json.loads(await self._until_answered(lambda: self.browser.get("/study/upcoming/")))
+        while standing["upcoming"]:
+            trial = standing["upcoming"][0]
+            image = await self.browser.get(trial["url"], keep_body=False)
+            self.images[image.status] = self.images.get(image.status, 0) + 1
+            assert image.status == 200 or b"Retry-After: " in image.head
+            score = sum(trial["token"].encode()) % 5 + 1
+            begun = time.monotonic()
+            answer = await self.browser.post(f"/study/rate/{trial['token']}/", {"score": score, **FACTS})
+            self.rated.append((begun, time.monotonic() - begun))
+            assert answer.status == 200, answer.body[:300]
+            self.acknowledged[trial["token"]] = score
+            standing = json.loads(answer.body)
+            await asyncio.sleep(0.3)
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_while_the_bucket_is_frozen_no_rating_waits_and_images_are_asked_for_later(bucket, tmp_path):
+    var = tmp_path / "var"
+    # Without copies on the web server's disk, so that every image is asked of the bucket.
+    site = Site(var, Sqlite(var / "db.sqlite3"), MOSWEB_IMAGE_CACHE_MB="0", **bucket.environment)
+    site.start()
+    health: list[float] = []
+    thawed = threading.Event()
+
+    def ask_for_health() -> None:
+        while not thawed.wait(0.2):
+            begun = time.monotonic()
+            assert status_of(f"http://127.0.0.1:{site.port}/health") == 200
+            health.append(time.monotonic() - begun)
+
+    async def freeze_for_a_while() -> None:
+        await asyncio.sleep(3)
+        size = site.log.stat().st_size
+        bucket.freeze()
+        asking = asyncio.create_task(asyncio.to_thread(ask_for_health))
+        await asyncio.sleep(FROZEN_SECONDS - 4)
+        ready = await asyncio.to_thread(status_of, f"http://127.0.0.1:{site.port}/ready")
+        await asyncio.sleep(4)
+        bucket.thaw()
+        thawed.set()
+        await asking
+        logged.append((ready, site.log.stat().st_size - size))
+
+    logged: list[tuple[int, int]] = []
+    raters = [Hurried(site.port, link) for link in site.links]
+    try:
+        wait_for(lambda: _answers(site.port), seconds=60, what=f"the site starts, see {site.log}")
+        begun = time.monotonic()
+
+        async def run() -> None:
+            await asyncio.gather(all_go(raters), freeze_for_a_while())
+
+        asyncio.run(run())
+        frozen = (begun + 3, begun + 3 + FROZEN_SECONDS)
+        waits = sorted(s for rater in raters for at, s in rater.rated if frozen[0] <= at <= frozen[1])
+        images = {status: sum(rater.images.get(status, 0) for rater in raters) for status in (200, 503)}
+        [(ready, log_bytes)] = logged
+        check(site, raters, f"S3 frozen for {FROZEN_SECONDS} s while 6 rate")
+        print(
+            f"{len(waits)} ratings meanwhile, the longest wait {waits[-1]:.2f} s; /health at most {max(health):.2f} s; "
+            f"images {images}; {log_bytes} bytes of log"
+        )
+        assert ready == 503
+        assert images[503] > 0
+        assert len(waits) > 30
+        assert waits[-1] < 2
+        assert max(health) < 2
+        assert log_bytes < 20_000
+        assert status_of(f"http://127.0.0.1:{site.port}/ready") == 200
+    finally:
+        thawed.set()
+        site.kill()
+
+
+def test_a_bucket_killed_while_raters_rate_costs_no_rating(bucket, tmp_path):
+    """With the web server's own copies of images, as a site with a bucket has them unless it is told otherwise."""
+    var = tmp_path / "var"
+    site = Site(var, Sqlite(var / "db.sqlite3"), **bucket.environment)
+    site.start()
+    raters = [Rater(site.port, link) for link in site.links]
+
+    async def kill_and_start_again() -> None:
+        await asyncio.sleep(2)
+        bucket.kill()
+        await asyncio.sleep(6)
+        await asyncio.to_thread(bucket.start)
+
+    async def run() -> None:
+        await asyncio.gather(all_go(raters), kill_and_start_again())
+
+    try:
+        wait_for(lambda: _answers(site.port), seconds=60, what=f"the site starts, see {site.log}")
+        asyncio.run(run())
+        check(site, raters, "S3 killed for 6 s while 6 rate")
+        assert "Traceback" not in site.log.read_text()
+    finally:
+        site.kill()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        return status_of(f"http://127.0.0.1:{port}/health") == 200
+    return False
