@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from studies.jobs.fitness import why_unfit
+from studies.jobs.fitness import distrust, why_unfit
 from studies.models import Job
 from studies.storage.guard import StorageUnavailable
 
@@ -66,6 +66,7 @@ def attempt(
     except Exception as error:
         if why := str(error) if isinstance(error, StorageUnavailable) else why_unfit(trusted_seconds=0):
             logger.warning("%s is wanted again: %s", row, why)
+            distrust()
             _through_outages(lambda: mine.update(**_wanted_again(why)))
             return
         logger.exception("%s failed", row)

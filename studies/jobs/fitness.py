@@ -61,6 +61,12 @@ def why_unfit(*, trusted_seconds: float = SECONDS_TRUSTED) -> str:
     return reason
 
 
+def distrust() -> None:
+    """Something failed that may be this process's: the next question is asked anew."""
+    global _fit_at
+    _fit_at = float("-inf")
+
+
 def _other_code() -> str:
     wanted = Installation.objects.filter(pk=1).values_list("code_version", flat=True).first()
     if wanted == CODE_VERSION:

@@ -225,6 +225,11 @@ class Plant:
         self._workers.append(Worker(process, log))
         return self._workers[-1]
 
+    def keep_a_worker(self) -> None:
+        """Start one if there is none, or the last has left."""
+        if not self._workers or self._workers[-1].has_left:
+            self.start_worker()
+
     def send(self, stimulus: int, **options: Any) -> None:
         """A message for this row, whoever has sent one before."""
         with Celery(broker=self.broker.url, set_as_current=False) as sender:

@@ -95,4 +95,5 @@ def test_two_good_workers_one_unfit_one_whose_storage_vanishes_and_one_of_old_co
     assert "has no marker" in unfit.row()[1]
     assert "has no marker" in vanishing.row()[1]
     assert "the site's is" in old.row()[1]
-    print(f"\n{IMAGES} images by two good workers of five: each once, none failed; {len(astray)} had been written where the storage was gone")
+    print(f"\n{IMAGES} images by two good workers of five: each once, none failed")
+    print(f"{len(astray)} had been written where the storage was gone")
