@@ -129,7 +129,7 @@ def analyse(
     found = dict(digests or _digests(everyone, None if metrics is None else metrics.values))
     return Results(
         options=options,
-        scale=scale_of(everyone),
+        scale=scale_of(everyone, options.scale),
         titles=method_titles(everyone),
         objective=metrics,
         tables=tables,

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from analysis.page import write_report
+from analysis.report import Options
 from analysis.schema import RatingsError
 from studies.jobs.attempts import attempt, finished
 from studies.models import Report
@@ -35,7 +36,7 @@ def make(report: int) -> None:
 def _make(row: Report) -> Made:
     ratings, objective = ratings_frame(row.study), objective_frame(row.study)
     with tempfile.TemporaryDirectory() as folder:
-        write_report(ratings, objective, out=Path(folder))
+        write_report(ratings, objective, out=Path(folder), options=Options(scale=row.study.scale))
         return Made(_zipped(Path(folder), inside=f"{row.study.name}-report"), len(ratings))
 
 

@@ -282,6 +282,7 @@ def test_a_report_on_a_continuous_scale_knows_no_one_to_five(tmp_path):
     panel["score"] = np.clip(50 + 15 * rng.normal(size=len(panel)) - 20 * (panel["method"] == "m00"), 0, 100)
     results = write_report(panel, out=tmp_path, options=Options(scale=line))
     assert results.tables["mos"]["ci_high"].between(20, 100).all()
+    assert results.scale.label(90) == "Excellent"
     assert results.tables["score_distribution"]["score"].max() == 97.5
     assert not any(table["rejected"].any() for name, table in results.screens.items() if name == "bias")
     page = (tmp_path / "report.html").read_text()

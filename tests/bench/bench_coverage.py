@@ -153,7 +153,7 @@ def reliability(panels: int) -> None:
     print(f"ICC(2,1) and alpha, {panels} panels a cell: share of 95 % limits that hold the value of a large panel")
     for sources, methods, raters in ((5, 12, 26), (14, 6, 15), (14, 6, 6), (30, 3, 26), (5, 4, 6)):
         cell = Cell(sources, methods, raters, "noise")
-        large = Cell(200, methods, 200, "noise")
+        large = Cell(100, methods, 100, "noise")
         big = [tables(large, *draw(large, np.random.default_rng([1, b])))[0] for b in range(3)]
         true = {f.__name__: float(np.mean([f(panel)["value"].iloc[0] for panel in big])) for f in (icc, alpha)}
         for missing in ("complete", "30 % missing", "3 stop early"):
