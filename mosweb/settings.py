@@ -1,6 +1,7 @@
 """Settings of the site. What a deployment may change is an environment variable, typed, with a safe default."""
 
 import os
+import tomllib
 from urllib.parse import quote
 
 from environs import Env, validate
@@ -10,12 +11,19 @@ from mosweb import database, paths, secret_files
 env = Env()
 
 VAR_DIR = paths.VAR_DIR
+# Written into backups.
+VERSION = tomllib.loads((paths.BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 # Whoever runs what: nothing that it writes is for strangers on the same machine.
 paths.keep_strangers_out(VAR_DIR)
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o640, 0o750
 
 DEBUG = env.bool("MOSWEB_DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", "") or secret_files.read_or_create(VAR_DIR / "secret_key")
+# The key that is used where the environment names none.
+SECRET_KEY_FILE = VAR_DIR / "secret_key"
+SECRET_KEY_FROM_ENVIRONMENT = bool(env.str("SECRET_KEY", ""))
+SECRET_KEY = env.str("SECRET_KEY", "") or secret_files.read_or_create(SECRET_KEY_FILE)
+# Earlier keys, separated by commas: what they signed, such as raters' cookies, still counts.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS = env.list("MOSWEB_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Off only where the site is reached without TLS, as `make run` does on one machine.
 HTTPS = env.bool("MOSWEB_HTTPS", True)

@@ -3,9 +3,11 @@ from studies.models.installation import Installation
 from studies.models.job import Job
 from studies.models.report import Report
 from studies.models.session import Rater, Rating, Session, Trial
+from studies.models.site import Backup, SiteKey, site_key
 from studies.models.study import Study, StudyEvent, StudyImage, StudyMethod
 
 __all__ = [
+    "Backup",
     "Benchmark",
     "Installation",
     "Job",
@@ -14,6 +16,7 @@ __all__ = [
     "Rating",
     "Report",
     "Session",
+    "SiteKey",
     "SourceImage",
     "Stimulus",
     "Study",
@@ -22,4 +25,5 @@ __all__ = [
     "StudyMethod",
     "Trial",
     "Worker",
+    "site_key",
 ]

@@ -1,5 +1,7 @@
 """What a rater opens, sees and sends. Raters are known by a cookie that the invitation link sets."""
 
+import hashlib
+import hmac
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
@@ -9,13 +11,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from analysis.scale import Scale
 from studies.access import Refusal, invited_rater
-from studies.models import Rater
+from studies.models import Rater, site_key
 from studies.protocol import answers
 from studies.rating import sessions
 from studies.rating.forms import RatingForm
@@ -214,7 +215,7 @@ def require_same_rater(request: HttpRequest, rater: Rater) -> None:
 
 def outbox_key(rater: Rater) -> str:
     """Under which name the browser keeps ratings that are not yet sent; the same in every window of one rater."""
-    return salted_hmac("studies.outbox", rater.token).hexdigest()[:24]
+    return hmac.new(site_key("outbox"), rater.token.encode(), hashlib.sha1).hexdigest()[:24]
 
 
 def page_data(rater: Rater, stage: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import partial
 
 from django.db import transaction
 
+from studies.content.erased import note_erased
 from studies.models import Rater, Rating, Report, Session, StudyEvent
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ def withdraw(*, rater: Rater, now: datetime) -> int:
         # Refused second ratings tell of the first ones.
         StudyEvent.objects.filter(study_id=locked.study_id, rater=locked.label, kind="conflict").delete()
         Rater.objects.filter(pk=locked.pk).update(withdrawn_at=now)
+        transaction.on_commit(partial(note_erased, locked.token, now))
         _erase_reports(locked.study_id)
         StudyEvent.objects.create(
             study_id=locked.study_id, at=now, kind="withdrawal", rater=locked.label, detail={"ratings_erased": erased}
