@@ -30,9 +30,19 @@ def fingerprint(token: str) -> str:
 def note_erased(token: str, when: datetime) -> None:
     """Note a withdrawal in the storage. A storage that fails is logged; `verify --repair` notes it later."""
     try:
-        default_storage.save(f"{FOLDER}/{fingerprint(token)}", ContentFile(when.isoformat().encode()))
+        _note(fingerprint(token), when)
     except Exception:
         logger.exception("a withdrawal could not be noted in the image storage; run manage.py verify --repair")
+
+
+def note_again(key: str) -> None:
+    """Note a withdrawal that the database knows and the storage does not. Raises what the storage does."""
+    _note(key, erased_here()[key])
+
+
+def _note(key: str, when: datetime) -> None:
+    if not default_storage.exists(f"{FOLDER}/{key}"):
+        default_storage.save(f"{FOLDER}/{key}", ContentFile(when.isoformat().encode()))
 
 
 def erased_here() -> Erased:

@@ -1,7 +1,8 @@
 """What staff see while a study runs: how far each rater is, and the MOS as it stands."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 from django.db.models import Count, Q, QuerySet
@@ -9,8 +10,11 @@ from django.db.models import Count, Q, QuerySet
 from analysis.mos import method_scores
 from analysis.scale import Scale
 from analysis.tables import objective_means
-from studies.models import Method, Rater, Session, Study
+from studies.models import Backup, Method, Rater, Session, Study
 from studies.research.export import objective_scores, ratings_frame
+
+# A daily schedule that failed once has not missed yet.
+BACKUP_IS_OLD = timedelta(hours=49)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,12 @@ def studies_with_counts(studies: "QuerySet[Study]") -> "QuerySet[Study]":
         raters_finished=Count("raters", filter=finished, distinct=True),
         ratings_given=Count("raters__session__trials__rating", filter=counted, distinct=True),
     )
+
+
+def last_backup(*, now: datetime) -> dict[str, Any]:
+    """`backup`, the last one or None, and `backup_is_old`, whether a daily schedule would have made another."""
+    backup = Backup.objects.first()
+    return {"backup": backup, "backup_is_old": backup is not None and now - backup.made_at > BACKUP_IS_OLD}
 
 
 def rater_progress(study: Study) -> list[RaterProgress]:

@@ -19,7 +19,7 @@ from studies.protocol import readiness
 from studies.research import drafts, invitations, lifecycle, presets, refusals, report_orders
 from studies.research.export import KINDS, counted_ratings, objective_frame, ratings_frame, serialise
 from studies.research.forms import DesignForm, InviteForm, NameForm
-from studies.research.monitoring import protocol_rows, rater_progress, results_table, studies_with_counts
+from studies.research.monitoring import last_backup, protocol_rows, rater_progress, results_table, studies_with_counts
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 TABLES = {"ratings": ratings_frame, "objective": objective_frame}
@@ -36,7 +36,8 @@ def front(request: HttpRequest) -> HttpResponse:
 @require_GET
 @staff_only
 def study_list(request: HttpRequest) -> HttpResponse:
-    return render(request, "research/list.html", {"studies": studies_with_counts(visible_studies(request))})
+    context = {"studies": studies_with_counts(visible_studies(request)), **last_backup(now=timezone.now())}
+    return render(request, "research/list.html", context)
 
 
 @require_http_methods(["GET", "POST"])

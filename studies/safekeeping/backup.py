@@ -113,7 +113,7 @@ def _file_names(model: Model, moment: Snapshot) -> Iterator[str]:
 
 def _add_keys(writer: Writer, *, with_secret_key: bool) -> None:
     if "studies_sitekey" not in writer.manifest.tables:
-        # As migration 0006 will make it: what browsers hold now is kept under a name that follows from it.
+        # As migration 0008 will make it: what browsers hold now is kept under a name that follows from it.
         secret = b"studies.outbox" + settings.SECRET_KEY.encode()
         writer.manifest.site_keys["outbox"] = hashlib.sha1(secret).hexdigest()  # noqa: S324
     if with_secret_key:

@@ -22,13 +22,14 @@ from studies.safekeeping.archive import Manifest, Reader
 from studies.safekeeping.errors import SafekeepingError
 from studies.safekeeping.tables import apps_at, fill, kept_models, without_triggers
 from studies.safekeeping.whole import whole_file
+from studies.storage.marker import NotTheStorage, mark
 
 logger = logging.getLogger(__name__)
 
 # What migrations, workers and logins write by themselves.
 NOT_DATA = frozenset(
     {"django_migrations", "django_content_type", "auth_permission", "django_session", "studies_method",
-     "studies_backup", "studies_sitekey", "studies_worker"}
+     "studies_backup", "studies_installation", "studies_sitekey", "studies_worker"}
 )  # fmt: skip
 
 
@@ -66,6 +67,7 @@ def restore(reader: Reader, *, erased: Mapping[str, datetime]) -> Restored:
         call_command("migrate", verbosity=0, interactive=False)
         for name, value in manifest.site_keys.items():
             SiteKey.objects.update_or_create(name=name, defaults={"value": value})
+        _mark_storage()
         count = _erase_again({**noted_in_storage(), **erased})
     rows = sum(table.rows for table in manifest.tables.values())
     return Restored(manifest, rows, len(manifest.files), count, _restore_secret_key(reader))
@@ -145,6 +147,14 @@ def _drop_tables() -> None:
             cursor.execute(f"DROP TABLE {connection.ops.quote_name(table)} CASCADE")
         for function in functions:
             cursor.execute(f"DROP FUNCTION {function}")
+
+
+def _mark_storage() -> None:
+    """This storage is the site's from now on, as its workers check. Raises SafekeepingError where it is another's."""
+    try:
+        mark()
+    except NotTheStorage as error:
+        raise SafekeepingError(str(error)) from error
 
 
 def _erase_again(erased: Mapping[str, datetime]) -> int:

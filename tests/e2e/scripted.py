@@ -22,31 +22,37 @@ RATERS, SOURCES = 6, 20
 RATINGS = RATERS * SOURCES * 3
 FACTS = {"response_ms": 900, "hidden_ms": 0, "device_pixel_ratio": 1, "visual_viewport_scale": 1,
          "viewport_width": 1280, "viewport_height": 800, "screen_width": 1280, "screen_height": 800}  # fmt: skip
-SET_UP = f"""
+SET_UP = """
 from django.urls import reverse
 from tests.studies.factories import *
-study = launch(make_study(benchmarks=[make_benchmark(images={SOURCES}, height=32, width=32)]))
-print("LINKS", *(reverse("invitation", args=[make_rater(study).token]) for _ in range({RATERS})))
+study = launch(make_study(benchmarks=[make_benchmark(images={sources}, height=32, width=32)]))
+print("LINKS", *(reverse("invitation", args=[make_rater(study).token]) for _ in range({raters})))
 """
 
 
 class Site:
     """gunicorn as `make run` starts it, on one port that outlives it."""
 
-    def __init__(self, var: Path, database: Database, **environment: str) -> None:
+    def __init__(
+        self, var: Path, database: Database, *, raters: int = RATERS, sources: int = SOURCES, **environment: str
+    ) -> None:
         self.database = database
+        self.take(var, **environment)
+        self.manage("migrate", "-v0")
+        self.manage("collectstatic", "--no-input", "-v0")
+        out = self.manage("shell", "--no-imports", "-c", SET_UP.format(raters=raters, sources=sources))
+        self.links = next(line for line in out.splitlines() if line.startswith("LINKS")).split()[1:]
+
+    def take(self, var: Path, **environment: str) -> None:
+        """An installation in this folder, whatever is in it, and a free port."""
         var.mkdir(parents=True, exist_ok=True)
-        self._env = {**os.environ, "MOSWEB_VAR": str(var), "DATABASE_URL": database.url, "MOSWEB_HTTPS": "0",
+        self._env = {**os.environ, "MOSWEB_VAR": str(var), "DATABASE_URL": self.database.url, "MOSWEB_HTTPS": "0",
                      "PYTHONPATH": str(ROOT), **environment}  # fmt: skip
         self._env.pop("REDIS_URL", None)
         self.log = var / "gunicorn.log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.manage("migrate", "-v0")
-        self.manage("collectstatic", "--no-input", "-v0")
-        out = self.manage("shell", "--no-imports", "-c", SET_UP)
-        self.links = next(line for line in out.splitlines() if line.startswith("LINKS")).split()[1:]
 
     def manage(self, *words: str) -> str:
         command = [sys.executable, "manage.py", *words]

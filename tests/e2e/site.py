@@ -37,21 +37,26 @@ class Invitation:
 class Site:
     """Serves `url` until stopped. `backstage` runs a function of tests/e2e/backstage.py on its database."""
 
-    def __init__(self, var: Path) -> None:
+    def __init__(
+        self, var: Path, *, port: int = 0, secret: str = "only for this test", backup: Path | None = None
+    ) -> None:
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
             self.port = free.getsockname()[1]
+        var.mkdir(exist_ok=True)
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = var / "gunicorn.log"
         self.environment = {
             "MOSWEB_VAR": str(var),
             "DATABASE_URL": f"sqlite:///{var / 'db.sqlite3'}",
             "MOSWEB_HTTPS": "0",
-            "SECRET_KEY": "only for this test",
+            "SECRET_KEY": secret,
             "DJANGO_SETTINGS_MODULE": "mosweb.settings",
         }
         self._gunicorn: subprocess.Popen[bytes] | None = None
-        for command in (["migrate", "-v0"], ["collectstatic", "--no-input", "-v0"]):
+        fill = ["restore", str(backup)] if backup else ["migrate", "-v0"]
+        for command in (fill, ["collectstatic", "--no-input", "-v0"]):
             subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=self._env(), check=True)
         self._pool = ProcessPoolExecutor(
             max_workers=1,

@@ -26,7 +26,7 @@ def key_of_old(secret: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("studies", "0005_scale_is_a_value")]
+    dependencies = [("studies", "0007_storage_and_fitness")]
 
     operations = [
         migrations.CreateModel(
