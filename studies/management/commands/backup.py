@@ -8,6 +8,7 @@ from django.template.defaultfilters import filesizeformat
 from studies.safekeeping.backup import ERASED, back_up, back_up_and_rotate
 from studies.safekeeping.errors import SafekeepingError
 from studies.safekeeping.passphrase import add_passphrase_option, new_passphrase
+from studies.storage.guard import StorageUnavailable
 
 
 class Command(BaseCommand):
@@ -34,7 +35,7 @@ class Command(BaseCommand):
                 made = back_up_and_rotate(path, keep=keep, passphrase=passphrase)
         except SafekeepingError as error:
             raise CommandError(str(error)) from error
-        except (OSError, DatabaseError) as error:
+        except (StorageUnavailable, OSError, DatabaseError) as error:
             raise CommandError(f"The backup was not made: {error}") from error
         self.stdout.write(f"{made.path}: {filesizeformat(made.size)}. Who has withdrawn: {made.path.parent / ERASED}.")
         if not passphrase:

@@ -10,6 +10,7 @@ from studies.safekeeping.errors import SafekeepingError
 from studies.safekeeping.passphrase import add_passphrase_option
 from studies.safekeeping.reading import opened
 from studies.safekeeping.restore import restore
+from studies.storage.guard import StorageUnavailable
 
 
 class Command(BaseCommand):
@@ -38,7 +39,7 @@ class Command(BaseCommand):
                     self.stdout.write(f"{of}: whole.")
                     return
                 done = restore(reader, erased=erased)
-        except (SafekeepingError, OSError, DatabaseError) as error:
+        except (SafekeepingError, StorageUnavailable, OSError, DatabaseError) as error:
             raise CommandError(f"{error}\nNothing was restored.") from error
         self.stdout.write(
             f"Restored {of}: {done.rows} rows, {done.files} files; {done.erased} raters who withdrew later "

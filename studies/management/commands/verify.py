@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from studies.safekeeping.verify import SETTLED, repair, verify
+from studies.safekeeping.verify import SETTLED, Found, Problem, repair, verify
+from studies.storage.guard import StorageUnavailable
 
 
 class Command(BaseCommand):
@@ -26,7 +27,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = verify(now=timezone.now(), settled=timedelta(hours=options["settled"]))
+        try:
+            self._run(timedelta(hours=options["settled"]), mend=options["repair"])
+        except StorageUnavailable as error:
+            raise CommandError(str(error)) from error
+
+    def _run(self, settled: timedelta, *, mend: bool) -> None:
+        found = verify(now=timezone.now(), settled=settled)
         for problem in found.problems:
             self.stdout.write(f"{problem.kind}: {problem.what}")
         if found.young:
@@ -34,14 +41,17 @@ class Command(BaseCommand):
                 f"{len(found.young)} files without rows are too young to judge, as an import may be running."
             )
         left = found.problems
-        if options["repair"]:
+        if mend:
             left = repair(found)
             self.stdout.write(f"{len(found.problems) - len(left)} mended.")
+        self._say_what_is_left(found, left, mended=mend)
+
+    def _say_what_is_left(self, found: Found, left: list[Problem], *, mended: bool) -> None:
         counts = ", ".join(f"{number} x {kind}" for kind, number in Counter(p.kind for p in left).items())
         if left:
             hint = (
                 "Restore these files from a backup, or import them again."
-                if options["repair"]
+                if mended
                 else "manage.py verify --repair mends what can be mended."
             )
             raise CommandError(f"{found.files} files, {len(left)} problems: {counts}. {hint}")
