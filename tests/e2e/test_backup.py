@@ -16,7 +16,7 @@ from tests.e2e.site import ROOT
 from tests.e2e.site import Site as BrowserSite
 from tests.studies.safekeeping.conftest import PostgresqlDatabase
 
-RATERS, SOURCES = 26, 12
+RATERS, SOURCES = 26, 30
 HALF = """
 SELECT count(*) FROM studies_session s WHERE s.next_position - 1 <>
   (SELECT count(*) FROM studies_rating r JOIN studies_trial t ON t.id = r.trial_id WHERE t.session_id = s.id)
@@ -104,6 +104,7 @@ def test_ratings_held_offline_are_accepted_after_a_restore_under_another_key(tmp
     there = BrowserSite(tmp_path / "there", port=here.port, secret="another key", backup=tmp_path / "x.zip")
     try:
         there.start()
+        page.evaluate("window.dispatchEvent(new Event('online'))")  # the page waits up to 15 s between two tries
         # The cookie is void under another key; the page says what to do, and keeps the ratings.
         expect_overlay(page, "This cannot go on here")
         expect(page.locator("#overlay-text")).to_contain_text("open your invitation link again")
