@@ -14,10 +14,9 @@ def keep_the_outbox_key(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> 
 
     Where nobody was invited yet there is none to keep, and the key is random.
     """
-    if apps.get_model("studies", "Rater").objects.exists():
-        apps.get_model("studies", "SiteKey").objects.get_or_create(
-            name="outbox", defaults={"value": key_of_old(settings.SECRET_KEY)}
-        )
+    invited = apps.get_model("studies", "Rater").objects.exists()
+    value = key_of_old(settings.SECRET_KEY) if invited else studies.models.site.new_key()
+    apps.get_model("studies", "SiteKey").objects.get_or_create(name="outbox", defaults={"value": value})
 
 
 def key_of_old(secret: str) -> str:

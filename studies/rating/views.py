@@ -220,8 +220,9 @@ def outbox_key(rater: Rater) -> str:
 
 def page_data(rater: Rater, stage: str) -> dict[str, Any]:
     """What the scripts of a stage's page need to know."""
+    outbox = outbox_key(rater)
     data: dict[str, Any] = {
-        "outbox": outbox_key(rater),
+        "outbox": outbox,
         "home": reverse("rater-home"),
         "rate": reverse("rate", args=["TOKEN"]),
     }
@@ -234,7 +235,7 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
         data["examples"] = trials_data(sessions.calibration_trials(session))
     if session and stage == "rating":
         data["standing"] = standing_data(sessions.standing(session))
-        data["upcoming"] = f"{reverse('upcoming')}?who={outbox_key(rater)}"
+        data["upcoming"] = f"{reverse('upcoming')}?who={outbox}"
         data["least_view_ms"] = rater.study.least_view_ms
         data["gap_ms"] = rater.study.gap_ms
         data["pause_minutes"] = rater.study.pause_minutes

@@ -38,6 +38,7 @@ def test_26_raters_rate_while_a_backup_is_made_and_all_go_on_after_its_restore(d
         (tmp_path / name).mkdir()
     site = Site(tmp_path / "here", databases[0], raters=RATERS, sources=SOURCES)
     site.start()
+    begin = backup_in_waiting(site, tmp_path / "x.zip")
     raters = [Rater(site.port, link) for link in site.links]
     given = lambda: sum(len(rater.acknowledged) for rater in raters)  # noqa: E731
     try:
@@ -45,7 +46,7 @@ def test_26_raters_rate_while_a_backup_is_made_and_all_go_on_after_its_restore(d
             run = pool.submit(lambda: asyncio.run(all_go(raters)))
             wait_for(lambda: given() >= 80 or run.done(), seconds=90, what="80 ratings")
             told = {token: score for rater in raters for token, score in list(rater.acknowledged.items())}
-            site.manage("backup", str(tmp_path / "x.zip"))
+            assert begin.communicate(b"now")[1] == b""
             run.result(timeout=120)
     finally:
         site.kill()
@@ -67,6 +68,32 @@ def test_26_raters_rate_while_a_backup_is_made_and_all_go_on_after_its_restore(d
     again = {token: score for rater in raters for token, score in rater.acknowledged.items()}
     assert before.keys().isdisjoint(again)
     assert len(site.stored()) == RATERS * SOURCES * 3 == len(before) + len(again)
+
+
+IN_WAITING = """
+import sys, django
+django.setup()
+from django.core.management import call_command
+from studies.management.commands.backup import Command
+print("ready", flush=True)
+sys.stdin.read()
+call_command(Command(), sys.argv[1])
+"""
+
+
+def backup_in_waiting(site, path) -> "subprocess.Popen[bytes]":
+    """manage.py backup, which begins when its input ends: to start Python takes longer than many ratings."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_WAITING, str(path)],
+        cwd=ROOT,
+        env={**site._env, "DJANGO_SETTINGS_MODULE": "mosweb.settings"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n", process.stderr.read()
+    return process
 
 
 def restored(tmp_path, database, links) -> Site:
