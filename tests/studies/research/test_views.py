@@ -17,6 +17,7 @@ from tests.studies.research.test_export import rate_all
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 
+PACE = {"pause_minutes": 20, "reminder_minutes": 60, "least_view_ms": 300, "gap_ms": 500}
 NAME = {"name": "study"}
 PAGES = [
     ("study-list", {}), ("study-new", {}), ("study", NAME), ("study-edit", NAME), ("study-images", NAME),
@@ -101,7 +102,7 @@ def test_staff_create_a_study_on_the_page(staff):
     cells = [f"{benchmark.pk}:{methods[name].pk}" for name in ("nearest", "hr")]
     form = {
         "name": "first", "title": "Image quality", "instructions": "Rate.", "order": "apart", "repeats": 2,
-        "pause_minutes": 20, "reminder_minutes": 60, "cells": cells, "calibration_benchmark": anchors.pk,
+        **PACE, "cells": cells, "calibration_benchmark": anchors.pk,
         "calibration_images": 2, "seed": "",
     }  # fmt: skip
     page = text(post(staff, "study-new", form))
@@ -125,7 +126,7 @@ def test_staff_create_a_study_on_the_page(staff):
 def test_staff_choose_the_scale_and_instructions_that_nobody_rewrote_follow_it(staff, kind, labels, expected):
     cell = f"{make_benchmark().pk}:{make_methods()['hr'].pk}"
     form = {
-        "name": "x", "title": "x", "order": "apart", "repeats": 0, "pause_minutes": 20, "reminder_minutes": 60,
+        "name": "x", "title": "x", "order": "apart", "repeats": 0, **PACE,
         "cells": [cell], "scale_kind": kind, "scale_labels": labels,
         "instructions": instructions_for(ACR).replace("\n", "\r\n"),
     }  # fmt: skip
@@ -140,7 +141,7 @@ def test_staff_choose_the_scale_and_instructions_that_nobody_rewrote_follow_it(s
 def test_labels_that_do_not_fit_the_scale_are_said_beside_their_field(staff):
     cell = f"{make_benchmark().pk}:{make_methods()['hr'].pk}"
     form = {
-        "name": "x", "title": "x", "order": "apart", "repeats": 0, "pause_minutes": 20, "reminder_minutes": 60,
+        "name": "x", "title": "x", "order": "apart", "repeats": 0, **PACE,
         "cells": [cell], "scale_kind": "five", "scale_labels": "one\ntwo", "instructions": "Rate.",
     }  # fmt: skip
     page = text(post(staff, "study-new", form))
@@ -159,7 +160,7 @@ def test_a_draft_is_edited_and_keeps_its_seed(study, staff):
     cell = study.cells.get(method__name="hr")
     form = {
         "name": "study", "title": "New title", "instructions": "Rate.", "order": "random", "repeats": 0,
-        "pause_minutes": 20, "reminder_minutes": 60, "cells": [f"{cell.benchmark_id}:{cell.method_id}"], "seed": "",
+        **PACE, "cells": [f"{cell.benchmark_id}:{cell.method_id}"], "seed": "",
     }  # fmt: skip
     post(staff, "study-edit", form, **NAME)
     changed = Study.objects.get()
