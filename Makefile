@@ -13,6 +13,9 @@ ifeq ($(origin HOST),command line)
 RUN_OPTIONS := --host $(HOST)
 endif
 
+# Beside each other, a file at a time; what starts whole sites and browsers (e2e) runs by itself, for it has time limits.
+BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile -m "not e2e"
+
 .PHONY: help run test bench clean
 help:
 	@echo "make run              the site with a sample study, on http://127.0.0.1:8000 (PORT=8001: another port,"
@@ -28,7 +31,8 @@ test: $(VENV)/test.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@MOSWEB_CHROMIUM="$$($(BIN)/python -m tests.chromium)" && export MOSWEB_CHROMIUM && exec $(BIN)/pytest $(PYTEST_OPTIONS)
+	@MOSWEB_CHROMIUM="$$($(BIN)/python -m tests.chromium)" && export MOSWEB_CHROMIUM && \
+		OMP_NUM_THREADS=1 $(BIN)/pytest $(BESIDE) $(PYTEST_OPTIONS) && exec $(BIN)/pytest -m e2e $(PYTEST_OPTIONS)
 
 bench: $(VENV)/test.stamp
 	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python -m tests.bench.$$(basename $$file .py) || exit 1; done

@@ -70,8 +70,13 @@ def attempt(
             _through_outages(lambda: mine.update(**_wanted_again(why)))
             return
         logger.exception("%s failed", row)
-        said = TOO_LATE if isinstance(error, SoftTimeLimitExceeded) else reason(error)
+        said = TOO_LATE if _is_late(error) else reason(error)
         _through_outages(lambda: mine.update(error=said, **finished(State.FAILED)))
+
+
+def _is_late(error: BaseException | None) -> bool:
+    """Whether Celery's time limit ended it, also where a method's failure was made of that."""
+    return error is not None and (isinstance(error, SoftTimeLimitExceeded) or _is_late(error.__cause__))
 
 
 def finished(state: str) -> dict[str, object]:

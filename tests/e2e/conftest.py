@@ -40,8 +40,9 @@ def chromium() -> str:
     return str(found) if found else pytest.fail(HELP)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright():
+    """Ended with its file: its event loop would stand in the way of what runs after it in this process."""
     with sync_playwright() as running:
         yield running
 

@@ -103,7 +103,7 @@ def test_the_crop_takes_from_the_bottom_and_the_right():
 
 
 def test_sizes_that_do_not_divide_are_refused():
-    with pytest.raises(ValueError, match="9 x 7 is no multiple of 4"):
+    with pytest.raises(ValueError, match="9 x 7 is not a multiple of 4"):
         downscale(np.zeros((7, 9), np.uint8))
     with pytest.raises(ValueError, match="positive"):
         imresize(np.zeros((8, 8), np.uint8), 0)

@@ -174,4 +174,4 @@ def test_other_methods_have_no_iterations(patch, tmp_path, capsys):
         run(patch, "nearest", iterations=3)
     with pytest.raises(SystemExit):
         main(["upscale", "--method", "selfexsr", "--iterations", "0", "--out", str(tmp_path), "x.png"])
-    assert "must be at least 1, not 0" in capsys.readouterr().err
+    assert "must be 1 or more, not 0" in capsys.readouterr().err
