@@ -64,7 +64,8 @@ def older_code(folder: Path) -> Path:
     """The site's programs as another version of them."""
     for package in ("analysis", "mosweb", "srcore", "studies"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "srcore" / "metrics.py").open("a") as file:
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    with (folder / "srcore" / "resize.py").open("a") as file:
         file.write("\n# as it was before\n")
     return folder
 
