@@ -113,7 +113,7 @@ def new_marker(path: Path) -> str:
 
 def listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
-        raise CannotStart(f"PORT={port} is no port; choose one from 1024 to 65535.")
+        raise CannotStart(f"PORT={port} is not a port; choose one from 1024 to 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

@@ -78,6 +78,6 @@ def read_text(text: str) -> Erased:
             continue
         match = _LINE.fullmatch(line.strip())
         if match is None:
-            raise ValueError(f"line {number} is no sha256 and time")
+            raise ValueError(f"line {number} is not a sha256 and a time")
         found[match[1]] = datetime.fromisoformat(match[2])
     return found

@@ -34,7 +34,7 @@ class ScaleField(models.JSONField):
 
     def validate(self, value: Any, model_instance: Any) -> None:
         if not isinstance(value, Scale):
-            raise ValidationError("This is no scale.")
+            raise ValidationError("This is not a scale.")
 
     def value_to_string(self, obj: Any) -> Any:
         scale = self.value_from_object(obj)

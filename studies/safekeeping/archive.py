@@ -85,7 +85,7 @@ class Reader:
             self._zip = zipfile.ZipFile(file)
             self.manifest = _manifest(json.loads(self._zip.read(MANIFEST)))
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-            raise SafekeepingError(f"This is no whole backup, or it is cut off or damaged ({error}).") from error
+            raise SafekeepingError(f"This is not a backup, or it is cut off or damaged ({error}).") from error
 
     def check(self) -> None:
         """Read everything and compare it with the manifest. Raises SafekeepingError naming what differs."""

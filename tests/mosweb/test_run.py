@@ -21,7 +21,7 @@ def test_an_address_of_another_machine_is_refused():
 
 
 def test_a_number_that_is_no_port_is_refused():
-    with pytest.raises(CannotStart, match="PORT=70000 is no port"):
+    with pytest.raises(CannotStart, match="PORT=70000 is not a port"):
         listen("127.0.0.1", 70000)
 
 
