@@ -81,6 +81,8 @@ def _shown(study: Study, field: str) -> str:
     value = getattr(study, field)
     if isinstance(value, Scale):
         return f"{value.text}: {', '.join(word for _, word in value.labels)}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     display = getattr(study, f"get_{field}_display", None)
     return str(display() if display else value)
 

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("method", help="the method's name, such as srgan-vgg54, or a new one")
         parser.add_argument("benchmark", help="the name of an imported benchmark")
         parser.add_argument("path", type=Path, help="the folder with the results")
-        parser.add_argument("--display-name", default="", help="how staff pages show a new method")
+        parser.add_argument("--display-name", default="", help="what pages, exports and reports call a new method")
         parser.add_argument(
             "--suffix", default="", help="take only files whose name ends so, where a folder holds several methods'"
         )
