@@ -216,9 +216,7 @@ def test_the_units_commands_start_the_site_on_systemds_socket_and_stop_it(tmp_pa
 def test_the_compose_file_is_what_docker_compose_takes():
     command = [program("docker-compose", needed_in_ci=False)]
     env = {**os.environ, "MOSWEB_NAME": "study.example.org", "POSTGRES_PASSWORD": "secret"}
-    done = subprocess.run(
-        [*command, "-f", DEPLOY / "compose.yml", "config"], env=env, capture_output=True, text=True
-    )
+    done = subprocess.run([*command, "-f", DEPLOY / "compose.yml", "config"], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for name in ("database", "broker", "prepare", "web", "worker", "proxy"):
         assert re.search(rf"^  {name}:$", done.stdout, re.M), name

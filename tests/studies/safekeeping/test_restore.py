@@ -1,11 +1,15 @@
 """A backup comes back elsewhere: on SQLite and PostgreSQL, after kills, from an earlier version, without the erased."""
 
+import io
+import re
 import shutil
 import signal
 import zipfile
 
 import pytest
 
+from studies.safekeeping import sealing
+from studies.safekeeping.errors import SafekeepingError
 from tests.e2e.plant import Sqlite
 from tests.studies.safekeeping.installations import Installation
 
@@ -292,6 +296,48 @@ def test_secret_key_travels_only_under_a_passphrase(filled, install, tmp_path):
     assert (other.var / "secret_key").read_text() == "a very secret key\n"
     assert (other.var / "secret_key").stat().st_mode & 0o777 == 0o600
     assert len(other.table("studies_rating")) == 4
+
+
+@pytest.mark.parametrize(
+    ("damage", "words", "why"),
+    [
+        (lambda sealed: sealed, "another passphrase", "the passphrase is another"),
+        (lambda sealed: sealed[: len(sealed) // 2], "the passphrase", "damaged or cut off|the file is damaged"),
+        (lambda sealed: sealed[:20], "the passphrase", "the file is damaged"),
+        (lambda sealed: sealed[:-1] + bytes([sealed[-1] ^ 1]), "the passphrase", "damaged"),
+    ],
+    ids=["wrong passphrase", "cut", "cut in its head", "altered"],
+)
+def test_a_sealed_backup_that_cannot_be_opened_restores_nothing(filled, install, tmp_path, damage, words, why):
+    given, tried = tmp_path / "given", tmp_path / "tried"
+    given.write_text("the passphrase\n")
+    tried.write_text(words + "\n")
+    filled("sqlite").manage("backup", "--encrypt", f"--passphrase-file={given}", str(tmp_path / "sealed"))
+    (tmp_path / "damaged").write_bytes(damage((tmp_path / "sealed").read_bytes()))
+    other = install("sqlite", "other")
+    said = other.refused("restore", f"--passphrase-file={tried}", str(tmp_path / "damaged"))
+    assert re.search(f"cannot be decrypted: .*({why})", said), said
+    assert other.files() == {}
+    assert not (other.var / "db.sqlite3").exists() or other.database.query("SELECT * FROM sqlite_master") == []
+
+
+def test_a_sealed_file_cut_between_two_pieces_is_seen(monkeypatch):
+    """Each piece that is left is whole: only the chain tells."""
+    monkeypatch.setattr(sealing, "PIECE", 1000)
+    plain = bytes(range(256)) * 20
+    sealed = io.BytesIO()
+    sealing.seal(io.BytesIO(plain), sealed, passphrase="words")
+    whole, out = sealed.getvalue(), io.BytesIO()
+    sealing.unseal(io.BytesIO(whole), out, passphrase="words")
+    assert out.getvalue() == plain
+    head = len(sealing.MAGIC) + sealing.SALT + sealing.PREFIX
+    piece = 1000 + sealing.TAG
+    swapped = (
+        whole[:head] + whole[head + piece : head + 2 * piece] + whole[head : head + piece] + whole[head + 2 * piece :]
+    )
+    for altered in (whole[: head + 3 * piece], whole[:head] + whole[head + piece :], swapped):
+        with pytest.raises(SafekeepingError, match="cannot be decrypted"):
+            sealing.unseal(io.BytesIO(altered), io.BytesIO(), passphrase="words")
 
 
 def test_a_schedule_keeps_the_newest_and_removes_what_a_killed_run_left(filled, tmp_path):
