@@ -52,7 +52,7 @@ def agreement(ratings: pd.DataFrame, objective: pd.DataFrame | Objective, *, see
     for common in comparable(ratings, objective_of(objective)):
         rows += [_empty_row(common, name, why) for name, why in common.left_out.items()]
         if common.metrics:
-            sample = sample_of(common.scores, common.source)
+            sample = sample_of(common)
             rows += [_row(common, sample, index, seed) for index in range(len(common.metrics))]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -68,7 +68,7 @@ def compare_metrics(ratings: pd.DataFrame, objective: pd.DataFrame | Objective) 
     for common in comparable(ratings, objective_of(objective)):
         if len(common.metrics) < 2:
             continue
-        sample = sample_of(common.scores, common.source)
+        sample = sample_of(common)
         for statistic in ("plcc", "srocc"):
             values = [_directed(common, sample, index, statistic) for index in range(len(common.metrics))]
             tests = [_pair(common, sample, statistic, values, a, b) for a, b in combinations(range(len(values)), 2)]
@@ -150,10 +150,10 @@ def _errors(common: Common, sample: Sample, predicted: np.ndarray) -> dict[str, 
     found = jackknife.transformed(
         *sample.split(rmse), to=lambda x: np.log(np.maximum(x, tiny)), back=np.exp, fitted=True
     )
-    n = (~np.isnan(common.scores)).sum(axis=0)
+    n = np.bincount(common.stimulus)
     several = n > 1
-    deviation = np.where(np.isnan(common.scores), 0.0, common.scores - sample.average[0])
-    sd = np.sqrt((deviation**2).sum(axis=0)[several] / (n[several] - 1))
+    deviation = common.score - sample.average[0][common.stimulus]
+    sd = np.sqrt(np.bincount(common.stimulus, deviation**2)[several] / (n[several] - 1))
     half = special.stdtrit(n[several] - 1, 0.975) * sd / np.sqrt(n[several])
     over = np.abs(error[0][several]) - half
     star = np.sqrt((np.maximum(over, 0) ** 2).sum() / max(several.sum() - PARAMETERS, 1)) if several.any() else np.nan

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import jackknife
+from analysis.crosstable import crosstable
 from analysis.mos import group_codes
-from analysis.panel import matrix, rounding_of, settle
+from analysis.panel import panel_of, rounding_of, settle
 from analysis.schema import STIMULUS
 
 if TYPE_CHECKING:
@@ -24,17 +25,22 @@ MIN_STIMULI = 6  # four parameters of a fit and something left over
 
 @dataclass(frozen=True)
 class Common:
-    """The common stimuli of a benchmark: scores (raters, n), values (n, metrics), integer codes (n,)."""
+    """The common stimuli of a benchmark: values (n, metrics), integer codes (n,), and their ratings, row by row.
+
+    rater, stimulus: codes (ratings,), each of 0..max in use; score: float64 (ratings,).
+    """
 
     benchmark: str
     metrics: tuple[Metric, ...]
     left_out: dict[str, str]  # metrics not compared, and why
     said: str
     n_all: int
-    scores: np.ndarray
     values: np.ndarray
     source: np.ndarray
     method: np.ndarray
+    rater: np.ndarray
+    stimulus: np.ndarray
+    score: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Sample:
 
 def comparable(ratings: pd.DataFrame, objective: Objective) -> Iterator[Common]:
     """Every benchmark's common stimuli; a metric that cannot be compared is named in `left_out`."""
-    panel = matrix(ratings)
+    panel = panel_of(ratings)
     joined = panel.stimuli.merge(objective.values, on=STIMULUS, how="left")
     source, _ = group_codes(joined, ["source"])
     method, _ = group_codes(joined, ["method"])
@@ -60,17 +66,19 @@ def comparable(ratings: pd.DataFrame, objective: Objective) -> Iterator[Common]:
     for benchmark in joined["benchmark"].unique():
         here = (joined["benchmark"] == benchmark).to_numpy()
         usable, left_out, used, said = _same_stimuli(objective, values, here)
-        rated = panel.scores[:, used]
+        rows = used[panel.stimulus]
         yield Common(
             benchmark=str(benchmark),
             metrics=tuple(objective.metrics[index] for index in usable),
             left_out=left_out,
             said=said,
             n_all=int(here.sum()),
-            scores=rated[(~np.isnan(rated)).any(axis=1)],
             values=values[used][:, usable],
             source=np.unique(source[used], return_inverse=True)[1],
             method=np.unique(method[used], return_inverse=True)[1],
+            rater=np.unique(panel.rater[rows], return_inverse=True)[1],
+            stimulus=(np.cumsum(used) - 1)[panel.stimulus[rows]],
+            score=panel.score[rows],
         )
 
 
@@ -101,17 +109,17 @@ def _same_stimuli(
     return usable, left_out, used, said if culprits else ""
 
 
-def sample_of(scores: np.ndarray, source: np.ndarray) -> Sample:
+def sample_of(common: Common) -> Sample:
     """MOS with everybody, without each source, without each rater; a stimulus that loses its only rater drops out."""
-    rated = ~np.isnan(scores)
-    everyone = np.ones((1, len(scores)))
-    by_source = jackknife.leave_out(int(source.max()) + 1)
-    by_rater = jackknife.leave_out(len(scores)) if len(scores) > 1 else np.empty((0, len(scores)))
-    raters = np.vstack([everyone, by_rater])
+    count = int(common.rater.max()) + 1
+    rated, total = crosstable(common.rater, common.stimulus, (count, len(common.source)), None, common.score)
+    by_source = jackknife.leave_out(int(common.source.max()) + 1)
+    by_rater = jackknife.leave_out(count) if count > 1 else np.empty((0, count))
+    raters = np.vstack([np.ones((1, count)), by_rater])
     n = raters @ rated
-    mean = np.divide(raters @ np.where(rated, scores, 0.0), n, out=np.zeros(n.shape), where=n > 0)
-    mean = settle(mean, rounding_of(scores))  # equal MOS must tie, however they were divided
+    mean = np.divide(raters @ total, n, out=np.zeros(n.shape), where=n > 0)
+    mean = settle(mean, rounding_of(common.score))  # equal MOS must tie, however they were divided
     whole = np.repeat(mean[:1], len(by_source), axis=0)
     average = np.vstack([mean[:1], whole, mean[1:]])
-    weight = np.vstack([np.ones((1, len(source))), by_source[:, source], (n[1:] > 0).astype(np.float64)])
+    weight = np.vstack([np.ones((1, len(common.source))), by_source[:, common.source], (n[1:] > 0).astype(np.float64)])
     return Sample(average, weight, len(by_source))

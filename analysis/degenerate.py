@@ -7,46 +7,57 @@ everything, with a rater who was entered twice, and wherever raters or their rat
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-from analysis.columns import some
+import numpy as np
+from scipy import sparse
+
+from analysis.columns import EXAMPLES, some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analysis.panel import Panel
 
 VANISHED = 0.02  # of the panel's residual standard deviation; a real rater's inconsistency is 0.5 to 2 times it
 FEW_RATINGS = 3  # a rater with fewer has no residual beside the bias
 FEWEST_RATERS = 3
+AT_ONCE = 500  # raters whose common stimuli with all others are counted in one go
 
 
-def vanished(inconsistency: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Which raters' inconsistency (raters,) is nothing beside the residuals of scores (raters, stimuli)."""
-    deviation = scores - np.nanmean(scores, axis=0)
-    residual = np.sqrt(np.nanmean((deviation - np.nanmean(deviation, axis=1, keepdims=True)) ** 2))
-    if residual <= 1e-9 * max(float(np.nanmax(scores) - np.nanmin(scores)), 1e-300):
-        return np.zeros(len(scores), bool)  # all agree: there is nothing to be torn by
+def vanished(inconsistency: np.ndarray, panel: Panel) -> np.ndarray:
+    """Which raters' inconsistency (raters,) is nothing beside the residuals of the panel's scores."""
+    deviation = panel.score - (panel.by_stimulus(panel.score) / panel.n)[panel.stimulus]
+    residual = np.sqrt(np.mean((deviation - (panel.by_rater(deviation) / panel.rated)[panel.rater]) ** 2))
+    if residual <= 1e-9 * max(float(np.ptp(panel.score)), 1e-300):
+        return np.zeros(len(panel.raters), bool)  # all agree: there is nothing to be torn by
     return np.asarray(inconsistency <= VANISHED * residual)
 
 
-def causes(bad: np.ndarray, scores: np.ndarray, raters: list[str]) -> tuple[np.ndarray, list[str]]:
+def causes(bad: np.ndarray, panel: Panel) -> tuple[np.ndarray, list[str]]:
     """Raters to leave out for an answer without the cause, bool (raters,), and the cause in words.
 
     Of raters who gave the same scores the first by name stays. Every rater who gave one score to everything goes.
     """
     out = np.zeros(len(bad), bool)
     said = []
-    rated = (~np.isnan(scores)).sum(axis=1)
-    spread = np.nanmax(scores, axis=1) - np.nanmin(scores, axis=1)
-    named = np.array(raters, dtype=object)
-    flat = (spread <= 1e-9 * spread.max()) & (rated >= FEW_RATINGS)
+    starts = np.cumsum(panel.rated) - panel.rated
+    spread = np.maximum.reduceat(panel.score, starts) - np.minimum.reduceat(panel.score, starts)
+    named = np.array(panel.raters, dtype=object)
+    flat = (spread <= 1e-9 * spread.max()) & (panel.rated >= FEW_RATINGS)
     if (flat & bad).any():
         out |= flat
         said.append(f"{some(named[flat])} gave one score to everything")
-    few = bad & ~out & (rated < FEW_RATINGS)
+    few = bad & ~out & (panel.rated < FEW_RATINGS)
     if few.any():
         out |= few
         said.append(f"{some(named[few])} gave fewer than {FEW_RATINGS} ratings")
-    twins = _twins(bad & ~out, scores)
-    for first, second in twins:
-        out[second] = True
-        said.append(f"{raters[second]!r} gave the same scores as {raters[first]!r}: entered twice?")
+    twins = _twins(bad & ~out, panel)
+    out[[second for _, second in twins]] = True
+    for first, second in twins[:EXAMPLES]:
+        said.append(f"{panel.raters[second]!r} gave the same scores as {panel.raters[first]!r}: entered twice?")
+    if len(twins) > EXAMPLES:
+        said.append(f"so did {len(twins) - EXAMPLES} more pairs of raters")
     alone = bad & ~out & ~np.isin(np.arange(len(bad)), [first for first, _ in twins])
     if alone.any():
         out |= alone
@@ -54,18 +65,34 @@ def causes(bad: np.ndarray, scores: np.ndarray, raters: list[str]) -> tuple[np.n
     return out, said
 
 
-def _twins(bad: np.ndarray, scores: np.ndarray) -> list[tuple[int, int]]:
+def _twins(bad: np.ndarray, panel: Panel) -> list[tuple[int, int]]:
     """(first, second) of raters whose scores differ by one number at most, wherever both rated."""
-    found: list[tuple[int, int]] = []
+    stimuli, scores = panel.split(panel.stimulus), panel.split(panel.score)
     taken: set[int] = set()
-    for second in np.flatnonzero(bad):
-        for first in np.flatnonzero(bad[:second]):
-            difference = scores[first] - scores[second]
-            common = ~np.isnan(difference)
-            if common.sum() < FEW_RATINGS or first in taken:
+    found: list[tuple[int, int]] = []
+    for second, firsts in _met(bad, panel):
+        for first in firsts:
+            if first in taken:
                 continue
-            if np.ptp(difference[common]) <= 1e-9 * (np.nanmax(scores) - np.nanmin(scores)):
-                found.append((int(first), int(second)))
-                taken.add(int(second))
+            _, mine, theirs = np.intersect1d(stimuli[first], stimuli[second], assume_unique=True, return_indices=True)
+            if np.ptp(scores[first][mine] - scores[second][theirs]) <= 1e-9 * np.ptp(panel.score):
+                found.append((first, second))
+                taken.add(second)
                 break
     return found
+
+
+def _met(bad: np.ndarray, panel: Panel) -> Iterator[tuple[int, list[int]]]:
+    """Each bad rater with those before who rated FEW_RATINGS or more of the same stimuli, both in their order."""
+    rows = bad[panel.rater]
+    index = np.flatnonzero(bad)
+    place = np.searchsorted(index, panel.rater[rows])
+    shape = (len(index), len(panel.stimuli))
+    rated = sparse.csr_array((np.ones(len(place)), (place, panel.stimulus[rows])), shape=shape)
+    for start in range(0, len(index), AT_ONCE):
+        common = rated[start : start + AT_ONCE] @ rated.T
+        common.sort_indices()
+        for second, row in enumerate(range(common.shape[0]), start):
+            entries = slice(common.indptr[row], common.indptr[row + 1])
+            firsts = common.indices[entries][common.data[entries] >= FEW_RATINGS]
+            yield int(index[second]), index[firsts[firsts < second]].tolist()

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from scipy import special
 
+from analysis.crosstable import crosstable
+
+if TYPE_CHECKING:
+    from analysis.crosstable import Matrix
+
+MOST_COUNTS = 10_000_000  # of a bootstrap, draws x raters or x sources at once: 80 MB
 ROUNDING = 1e-9  # relative; the order of the rows must not decide between two variances that are equal
 BACKFIT_SWEEPS = 20  # alternating row and column means: enough for the residuals of an incomplete design
 
@@ -27,10 +33,10 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Cells:
-    """One group: `total` and `count` of the scores per rater x source, float64 arrays of shape (R, S)."""
+    """One group: `total` and `count` of the scores per rater x source, float64 (R, S), both full or both sparse."""
 
-    total: np.ndarray
-    count: np.ndarray
+    total: Matrix
+    count: Matrix
 
     @property
     def mean(self) -> float:
@@ -47,11 +53,7 @@ class Spread(NamedTuple):
 def cells(rater: np.ndarray, source: np.ndarray, score: np.ndarray) -> Cells:
     """A group's cells from integer codes (n,) and scores (n,); absent raters and sources are left out."""
     rater, source = _dense(rater), _dense(source)
-    shape = (int(rater.max()) + 1, int(source.max()) + 1)
-    flat = rater * shape[1] + source
-    size = shape[0] * shape[1]
-    total = np.bincount(flat, weights=score, minlength=size).reshape(shape)
-    return Cells(total, np.bincount(flat, minlength=size).reshape(shape).astype(np.float64))
+    return Cells(*crosstable(rater, source, (int(rater.max()) + 1, int(source.max()) + 1), score, None))
 
 
 def _dense(codes: np.ndarray) -> np.ndarray:
@@ -133,6 +135,11 @@ def bootstrap_interval(group: Cells, *, two_way: bool, confidence: float, draws:
     return Interval(float(low), float(high))
 
 
+def bootstrap_fits(raters: int, sources: int, *, draws: int) -> bool:
+    """Whether a bootstrap of so many units fits in memory; where not, the formula stands in its place."""
+    return draws * max(raters, sources) <= MOST_COUNTS
+
+
 def resampled_means(group: Cells, *, two_way: bool, draws: int, seed: int) -> np.ndarray:
     """Means of `draws` resamples of the group, shape (draws,); NaN where a resample holds no rating."""
     raters, sources = group.total.shape
@@ -164,14 +171,16 @@ def _clusters(group: Cells, *, axis: int) -> Spread:
 
 def _interaction(group: Cells) -> tuple[float, float]:
     """Variance of the mean from the residuals of cell = rater + source, and its degrees of freedom."""
-    weight = group.count
-    filled = weight > 0
-    value = np.divide(group.total, weight, out=np.zeros_like(weight), where=filled)
-    residual = np.where(filled, value - group.mean, 0.0)
-    for _ in range(1 if filled.all() and np.ptp(weight) == 0 else BACKFIT_SWEEPS):
-        residual -= filled * ((residual * weight).sum(1) / weight.sum(1))[:, None]
-        residual -= filled * ((residual * weight).sum(0) / weight.sum(0))[None, :]
-    df = float(filled.sum() - weight.shape[0] - weight.shape[1] + 1)
+    row, column = group.count.nonzero()
+    weight, total = (np.asarray(matrix[row, column]).ravel() for matrix in (group.count, group.total))
+    raters, sources = group.count.shape
+    residual = total / weight - group.mean
+    by_rater, by_source = np.bincount(row, weight, raters), np.bincount(column, weight, sources)
+    complete = len(weight) == raters * sources and np.ptp(weight) == 0
+    for _ in range(1 if complete else BACKFIT_SWEEPS):
+        residual = residual - (np.bincount(row, residual * weight, raters) / by_rater)[row]
+        residual = residual - (np.bincount(column, residual * weight, sources) / by_source)[column]
+    df = float(len(weight) - raters - sources + 1)
     if df <= 0:
         return 0.0, 0.0
-    return float((weight**2 * residual**2).sum() / weight.sum() ** 2 * filled.sum() / df), df
+    return float((weight**2 * residual**2).sum() / weight.sum() ** 2 * len(weight) / df), df

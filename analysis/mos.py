@@ -45,6 +45,9 @@ def mos(
     two_way_bootstrap  raters and sources are both samples; see `intervals.bootstrap_interval`
     two_way            the same without draws: crossed random effects, t with Satterthwaite's df
 
+    A bootstrap of more raters or sources than fit (`intervals.bootstrap_fits`) gives way to its formula, Student's t on
+    the same variance; `method_scores` says so in each such row.
+
     An interval may leave the scale near its ends; `clip` cuts it there (`scale`, else the table's: `scale_of`).
     Raises ValueError on an unknown name.
     """
@@ -93,14 +96,16 @@ def method_scores(
     table["ci_low"], table["ci_high"] = (table[limit].clip(ends.low, ends.high) for limit in ("ci_low", "ci_high"))
     table["n_raters"], table["n_images"] = counts["rater"].to_numpy(), counts["source"].to_numpy()
     table["limit"] = [
-        _limit(raters, images, cut=bool(was), two_way=interval.startswith("two_way"))
+        _limit(raters, images, cut=bool(was), interval=interval, draws=draws)
         for raters, images, was in zip(table["n_raters"], table["n_images"], cut, strict=True)
     ]
     return table
 
 
-def _limit(raters: int, images: int, *, cut: bool, two_way: bool) -> str:
-    said = []
+def _limit(raters: int, images: int, *, cut: bool, interval: str, draws: int) -> str:
+    said, two_way = [], interval.startswith("two_way")
+    if interval.endswith("bootstrap") and not intervals.bootstrap_fits(raters, images, draws=draws):
+        said.append(f"the interval is by formula: a bootstrap of {max(raters, images)} does not fit in memory")
     if raters * images == 1:
         said.append("one rating: no interval")
     elif raters == 1:
@@ -154,11 +159,11 @@ def _clustered(
     limits = []
     for rows in np.split(order, starts):
         group = intervals.cells(rater[rows], source[rows], score[rows])
-        if interval == "two_way":
-            spread = intervals.two_way_spread(group)
+        two_way = interval.startswith("two_way")
+        if interval == "two_way" or not intervals.bootstrap_fits(*group.count.shape, draws=draws):
+            spread = intervals.two_way_spread(group) if two_way else intervals.rater_spread(group)
             limits.append(intervals.analytic_interval(group.mean, spread, confidence=confidence))
         else:
-            two_way = interval == "two_way_bootstrap"
             limits.append(
                 intervals.bootstrap_interval(group, two_way=two_way, confidence=confidence, draws=draws, seed=seed)
             )

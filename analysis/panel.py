@@ -1,62 +1,84 @@
-"""Dense arrays of a ratings table: what the tests, the reliability and the recovery compute on."""
+"""A ratings table as codes and scores: what screening, reliability, recovery and agreement compute on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.crosstable import crosstable
 from analysis.mos import group_codes
-from analysis.schema import STIMULUS, filled, first_showings
+from analysis.schema import STIMULUS, first_showings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
+
+    from analysis.crosstable import Matrix
 
 SAME = 1e-9  # of the spread of the scores: what differs by less differs by rounding
 
 
 @dataclass(frozen=True)
-class Cube:
-    """One benchmark: `scores` float64 (methods, raters, sources), NaN where a rater did not rate a stimulus."""
+class Panel:
+    """The first showings, a row a rating, sorted by rater and then by stimulus.
 
-    benchmark: str
-    methods: list[str]
+    raters: names in sorted order. stimuli: a row a stimulus, sorted. rater, stimulus: codes (n,), each of 0..max in
+    use. score: float64 (n,).
+    """
+
     raters: list[str]
-    sources: list[str]
-    scores: np.ndarray
+    stimuli: pd.DataFrame
+    rater: np.ndarray
+    stimulus: np.ndarray
+    score: np.ndarray
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Number of raters and of stimuli."""
+        return len(self.raters), len(self.stimuli)
+
+    @cached_property
     def rated(self) -> np.ndarray:
-        """Where there is a score, bool of the shape of `scores`."""
-        return np.asarray(~np.isnan(self.scores))
+        """Ratings of each rater, int64 (raters,)."""
+        return np.bincount(self.rater)
+
+    @cached_property
+    def n(self) -> np.ndarray:
+        """Ratings of each stimulus, int64 (stimuli,)."""
+        return np.bincount(self.stimulus)
 
     @property
-    def rounding(self) -> float:
-        """`rounding_of` these scores, for `settle`."""
-        return rounding_of(self.scores)
+    def share(self) -> float:
+        """Of a complete panel's ratings, those that are there."""
+        return len(self.score) / (len(self.raters) * len(self.stimuli))
+
+    def by_stimulus(self, values: np.ndarray) -> np.ndarray:
+        """Sums of values (n,) over each stimulus, (stimuli,)."""
+        return np.bincount(self.stimulus, values, len(self.stimuli))
+
+    def by_rater(self, values: np.ndarray) -> np.ndarray:
+        """Sums of values (n,) over each rater, (raters,)."""
+        return np.bincount(self.rater, values, len(self.raters))
+
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """values (n,) of each rater by themselves, in the order of the stimuli."""
+        return np.split(values, np.cumsum(self.rated)[:-1])
+
+    def table(self, *values: np.ndarray | None) -> list[Matrix]:
+        """`crosstable` raters x stimuli of each of values (n,)."""
+        return crosstable(self.rater, self.stimulus, self.shape, *values)
 
 
-def cubes(ratings: pd.DataFrame) -> Iterator[Cube]:
-    """The first showings of each benchmark in sorted order; methods, raters and sources sorted."""
+def panel_of(ratings: pd.DataFrame) -> Panel:
+    """The first showings of a ratings table."""
     table = first_showings(ratings)
-    benchmarks, keys = group_codes(table, ["benchmark"])
-    for index, name in enumerate(keys["benchmark"]):
-        part = table if len(keys) == 1 else table[benchmarks == index]
-        method, methods = group_codes(part, ["method"])
-        rater, raters = group_codes(part, ["rater"])
-        source, sources = group_codes(part, ["source"])
-        scores = np.full((len(methods), len(raters), len(sources)), np.nan)
-        scores[method, rater, source] = part["score"].to_numpy()
-        yield Cube(
-            benchmark=str(name),
-            methods=methods["method"].tolist(),
-            raters=raters["rater"].tolist(),
-            sources=sources["source"].tolist(),
-            scores=scores,
-        )
+    rater, raters = group_codes(table, ["rater"])
+    stimulus, stimuli = group_codes(table, STIMULUS)
+    order = np.lexsort((stimulus, rater))
+    score = table["score"].to_numpy(np.float64)
+    return Panel(raters["rater"].tolist(), stimuli, rater[order], stimulus[order], score[order])
 
 
 def rounding_of(scores: np.ndarray) -> float:
@@ -80,23 +102,3 @@ def settle(values: np.ndarray, rounding: float) -> np.ndarray:
     settled = np.empty_like(size)
     settled[order] = np.where(np.isnan(ordered[1:]), np.nan, first[group])
     return np.asarray(np.sign(values) * settled.reshape(values.shape))
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """All stimuli: `scores` float64 (raters, stimuli), NaN where not rated; `stimuli` has a row a column."""
-
-    raters: list[str]
-    stimuli: pd.DataFrame
-    scores: np.ndarray
-
-
-def matrix(ratings: pd.DataFrame, *, repeat: int | None = None) -> Matrix:
-    """Raters x stimuli of the first showings, or of the showings numbered `repeat`; both sorted."""
-    ratings = filled(ratings)
-    table = first_showings(ratings) if repeat is None else ratings[ratings["repeat"] == repeat]
-    rater, raters = group_codes(table, ["rater"])
-    stimulus, stimuli = group_codes(table, STIMULUS)
-    scores = np.full((len(raters), len(stimuli)), np.nan)
-    scores[rater, stimulus] = table["score"].to_numpy()
-    return Matrix(raters["rater"].tolist(), stimuli, scores)

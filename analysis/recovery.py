@@ -6,22 +6,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
+from analysis.crosstable import crosstable, times_rows
 from analysis.degenerate import FEWEST_RATERS, causes, vanished
 from analysis.mos import group_codes
-from analysis.panel import matrix
+from analysis.panel import panel_of
 from analysis.scale import ACR
 from analysis.schema import STIMULUS, filled, scale_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from analysis.crosstable import Matrix
     from analysis.scale import Scale
 
 IntervalKind = Literal["information", "residual"]
 TOLERANCE = 1e-8  # of the step of psi, and the term added to each variance: both from the P.910 reference
 MAX_ITERATIONS = 1000
+MOST_ROUNDS = 5  # of leaving out raters; where each round makes others vanish, raters have too few ratings
 Z95 = 1.959964
 
 
@@ -45,11 +47,11 @@ class Recovery:
 
 
 class _Sums(NamedTuple):
-    """Scores less `centre`, summed over the showings of a rater and stimulus, float64 (raters, stimuli)."""
+    """Scores less `centre`, summed over the showings of a rater and stimulus, (raters, stimuli), of one kind all."""
 
-    weight: np.ndarray  # number of showings
-    total: np.ndarray
-    square: np.ndarray
+    weight: Matrix  # number of showings
+    total: Matrix
+    square: Matrix
     centre: float
 
 
@@ -76,24 +78,31 @@ def recover(ratings: pd.DataFrame, *, interval: IntervalKind = "residual", scale
     scores are stretched onto it and back.
 
     A maximum at which a rater's inconsistency vanishes is no result: `Recovery.limit` says so and why, and
-    `Recovery.without` is the answer without the cause.
+    `Recovery.without` is the answer without the cause, None where that takes more than MOST_ROUNDS.
     """
+    return _without_cause(ratings, interval, scale, MOST_ROUNDS)
+
+
+def _without_cause(ratings: pd.DataFrame, interval: IntervalKind, scale: Scale | None, rounds: int) -> Recovery:
+    """`recover`, with so many rounds of leaving out raters."""
     found = _recover(ratings, interval, scale)
-    panel = matrix(ratings)
-    bad = vanished(found.raters["inconsistency"].to_numpy(), panel.scores)
+    panel = panel_of(ratings)
+    bad = vanished(found.raters["inconsistency"].to_numpy(), panel)
     if not bad.any():
         said = "" if found.converged else f"not converged after {found.iterations} iterations"
         return replace(found, limit=said)
-    out, why = causes(bad, panel.scores, panel.raters)
+    out, why = causes(bad, panel)
     left_out = tuple(name for name, gone in zip(panel.raters, out, strict=True) if gone)
     said = f"no result: the maximum is degenerate, for {'; '.join(why)}"
     rest = ratings[~ratings["rater"].isin(left_out)]
     without = None
-    if rest["rater"].nunique() >= FEWEST_RATERS:
-        without = recover(rest, interval=interval, scale=scale_of(ratings, scale))
+    if rounds and rest["rater"].nunique() >= FEWEST_RATERS:
+        without = _without_cause(rest, interval, scale_of(ratings, scale), rounds - 1)
         left_out, without = left_out + without.left_out, without.without if without.left_out else without
     if without is None:
-        said += "; too few other raters are there for this model: use the MOS"
+        few = len(panel.raters) - len(left_out) < FEWEST_RATERS
+        again = "without them it is so again, for others: raters have too few ratings for this model"
+        said += f"; {'too few other raters are there for this model' if few else again}: use the MOS"
     return replace(found, limit=said, left_out=left_out, without=without)
 
 
@@ -138,11 +147,9 @@ def solve(scores: np.ndarray) -> Solution:
 
 def _sums(rater: np.ndarray, stimulus: np.ndarray, score: np.ndarray, shape: tuple[int, int]) -> _Sums:
     centre = float(score.mean())  # keeps the sums of squares small
-    flat = rater * shape[1] + stimulus
     value = score - centre
-    weights = (None, value, value**2)
-    weight, total, square = (np.bincount(flat, weights=w, minlength=shape[0] * shape[1]) for w in weights)
-    return _Sums(weight.reshape(shape).astype(float), total.reshape(shape), square.reshape(shape), centre)
+    weight, total, square = crosstable(rater, stimulus, shape, None, value, value**2)
+    return _Sums(weight, total, square, centre)
 
 
 def _alternate(sums: _Sums) -> Solution:
@@ -154,28 +161,30 @@ def _alternate(sums: _Sums) -> Solution:
     weight, total, square, centre = sums
     n = weight.sum(axis=1)
     means = total.sum(axis=1) / n
-    centred = total - weight * means[:, None]
-    share, column = weight / n[:, None], weight[:, 0]
-    equal = bool((weight == weight[0, 0]).all())  # all rated by all, equally often
-    constant, cross = square.sum(axis=1) / n - means**2 + TOLERANCE, 2 * centred / n[:, None]
+    centred = total - times_rows(weight, means)
+    share = times_rows(weight, 1 / n)
+    equal = isinstance(weight, np.ndarray) and bool((weight == weight[0, 0]).all())  # all rated by all, equally often
+    column = weight[:, 0] if equal else n
+    to_psi, turned = centred.T, weight.T
+    constant, cross = square.sum(axis=1) / n - means**2 + TOLERANCE, times_rows(centred, 2 / n)
     floor = np.full(len(n), TOLERANCE)
     before = psi = total.sum(axis=0) / weight.sum(axis=0)
     variance, step2, iterations = floor, np.inf, 0
     while step2 >= TOLERANCE**2 and iterations < MAX_ITERATIONS:
-        variance = constant - cross.dot(psi)
+        variance = constant - cross @ psi
         if equal:  # psi keeps its mean of 0, which is `expected` of every rater
             variance = np.maximum(variance + psi.dot(psi) / len(psi), floor)
             pull = np.reciprocal(variance)
             before, psi = psi, pull.dot(centred) / pull.dot(column)
         else:
-            expected = share.dot(psi)
-            variance = np.maximum(variance + share.dot(psi * psi) - expected * expected, floor)
+            expected = share @ psi
+            variance = np.maximum(variance + share @ (psi * psi) - expected * expected, floor)
             pull = np.reciprocal(variance)
-            before, psi = psi, (pull.dot(centred) + (pull * expected).dot(weight)) / pull.dot(weight)
+            before, psi = psi, (to_psi @ pull + turned @ (pull * expected)) / (turned @ pull)
         moved = psi - before
         step2, iterations = float(moved.dot(moved)), iterations + 1
-    residual = _residual_sd(sums, before, means - share.dot(before))
-    bias = means - share.dot(psi)
+    residual = _residual_sd(sums, before, means - share @ before)
+    bias = means - share @ psi
     shift, inconsistency = bias.mean(), np.sqrt(variance - TOLERANCE)
     return Solution(psi + shift + centre, bias - shift, inconsistency, residual, iterations, float(np.sqrt(step2)))
 
@@ -196,6 +205,18 @@ def _stimulus_table(stimuli: pd.DataFrame, sums: _Sums, state: Solution, interva
     else:
         half = Z95 * state.residual / np.sqrt(n)
     return stimuli.assign(n=n.astype(int), psi=state.psi, ci_low=state.psi - half, ci_high=state.psi + half)
+
+
+def information_limits(ratings: pd.DataFrame, found: Recovery, *, scale: Scale | None = None) -> pd.DataFrame:
+    """The limits ci_low and ci_high of the kind `information` for the psi of a recovery of the ratings by either."""
+    ratings = filled(ratings)
+    rater, _ = group_codes(ratings, ["rater"])
+    stimulus, stimuli = group_codes(ratings, STIMULUS)
+    stretch = ACR.width / scale_of(ratings, scale).width
+    precision = 1 / ((stretch * found.raters["inconsistency"].to_numpy()) ** 2 + TOLERANCE)
+    half = Z95 / np.sqrt(np.bincount(stimulus, precision[rater], len(stimuli))) / stretch
+    psi = found.stimuli["psi"]
+    return pd.DataFrame({"ci_low": psi - half, "ci_high": psi + half})
 
 
 def _rater_table(raters: pd.DataFrame, sums: _Sums, state: Solution) -> pd.DataFrame:

@@ -10,13 +10,15 @@ from scipy import stats
 
 from analysis import jackknife
 from analysis.mos import group_codes
-from analysis.panel import matrix, rounding_of, settle
+from analysis.panel import panel_of, rounding_of, settle
 from analysis.schema import STIMULUS, filled, scale_of
 from analysis.significance import ZeroMethod, signed_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from analysis.crosstable import Matrix
+    from analysis.panel import Panel
     from analysis.scale import Scale
 
 FEW = 5  # raters or sources of which an interval says little
@@ -32,16 +34,15 @@ def icc(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     n_raters, k, limit (what the number cannot tell). NaN where two raters of two stimuli are not there, or no score
     differs.
     """
-    panel = matrix(ratings)
-    rated = ~np.isnan(panel.scores)
+    panel = panel_of(ratings)
     source, _ = group_codes(panel.stimuli, ["benchmark", "source"])
-    parts = _parts(panel.scores, source)
-    k = float(rated.shape[1] / (1 / rated.sum(axis=0)).sum())
+    parts = _parts(panel, source)
+    k = float(panel.shape[1] / (1 / panel.n).sum())
     single = (parts[0], *_reliability_limits(*parts, confidence=confidence))
     average = tuple(k * value / (1 + (k - 1) * value) for value in single)
-    limit = _limit(rated, source, single)
+    limit = _limit(panel, source, single)
     rows = [
-        (name, *row, *reversed(rated.shape), k, limit) for name, row in (("ICC(2,1)", single), ("ICC(2,k)", average))
+        (name, *row, *reversed(panel.shape), k, limit) for name, row in (("ICC(2,1)", single), ("ICC(2,k)", average))
     ]
     return pd.DataFrame(rows, columns=["icc", "value", "ci_low", "ci_high", "n_stimuli", "n_raters", "k", "limit"])
 
@@ -63,16 +64,15 @@ def _reliability_limits(
     )
 
 
-def _limit(rated: np.ndarray, source: np.ndarray, single: Sequence[float]) -> str:
+def _limit(panel: Panel, source: np.ndarray, single: Sequence[float]) -> str:
     """What an agreement of these raters and sources cannot tell."""
     if np.isnan(single[0]):
         return "needs two raters of the same stimuli and scores that differ"
     said = []
-    if not rated.all():
-        said.append(
-            f"{1 - rated.mean():.0%} of the ratings of a complete panel are missing: taken as missing at random"
-        )
-    few = [f"{n} {what}" for n, what in ((len(rated), "raters"), (int(source.max()) + 1, "sources")) if n < FEW]
+    if panel.share < 1:
+        said.append(f"{1 - panel.share:.0%} of the ratings of a complete panel are missing: taken as missing at random")
+    counts = ((len(panel.raters), "raters"), (int(source.max()) + 1, "sources"))
+    few = [f"{n} {what}" for n, what in counts if n < FEW]
     if np.isnan(single[1]):
         said.append(f"no interval: {', '.join(few) or 'without some rater or source nothing is left to compare'}")
     elif few:
@@ -80,26 +80,25 @@ def _limit(rated: np.ndarray, source: np.ndarray, single: Sequence[float]) -> st
     return "; ".join(said)
 
 
-def _parts(scores: np.ndarray, source: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """ICC(2,1) of scores (raters, stimuli), without each source and without each rater."""
-    rated = ~np.isnan(scores)
-    value = np.where(rated, scores - np.nanmean(scores), 0.0)
+def _parts(panel: Panel, source: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """ICC(2,1) of the panel, without each source and without each rater."""
+    value = panel.score - panel.score.mean()
+    n, total, square = panel.table(None, value, value**2)
     by_source = jackknife.leave_out(int(source.max()) + 1)[:, source]
-    whole = _components(value, rated, np.ones((1, len(scores))))
-    without_rater = _components(value, rated, jackknife.leave_out(len(scores)))
-    without_source = _components(value.T, rated.T, by_source)[:, [1, 0, 2]]
+    whole = _components(n, total, square, np.ones((1, len(panel.raters))))
+    without_rater = _components(n, total, square, jackknife.leave_out(len(panel.raters)))
+    without_source = _components(n.T, total.T, square.T, by_source)[:, [1, 0, 2]]
     with np.errstate(divide="ignore", invalid="ignore"):  # no variance at all, no ICC
         whole, without_source, without_rater = (c[:, 0] / c.sum(axis=1) for c in (whole, without_source, without_rater))
     return float(whole[0]), without_source, without_rater
 
 
-def _components(value: np.ndarray, rated: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Variances of columns, rows and residuals, (groups, 3), of value (rows, columns) where rated.
+def _components(filled: Matrix, value: Matrix, square: Matrix, weight: np.ndarray) -> np.ndarray:
+    """Variances of columns, rows and residuals, (groups, 3), of value (rows, columns), and its square, where filled.
 
     weight (groups, rows) is 1 for the rows of a group. Henderson's method 1: sums of squares of totals, set equal to
     their expectations under row + column + residual, all random. NaN where they do not tell the three apart.
     """
-    filled = rated.astype(np.float64)
     n_row, total_row = filled.sum(axis=1), value.sum(axis=1)
     n_column, total_column = weight @ filled, weight @ value
     n = np.maximum(n_column.sum(axis=1), 1)  # a group without ratings is not told apart below
@@ -109,7 +108,7 @@ def _components(value: np.ndarray, rated: np.ndarray, weight: np.ndarray) -> np.
         np.divide(total_column**2, n_column, out=np.zeros(n_column.shape), where=n_column > 0).sum(axis=1) - mean
     )
     by_row = weight @ np.divide(total_row**2, n_row, out=np.zeros(n_row.shape), where=n_row > 0) - mean
-    rest = weight @ (value**2).sum(axis=1) - mean - by_column - by_row
+    rest = weight @ square.sum(axis=1) - mean - by_column - by_row
     share_column, share_row = (n_column**2).sum(axis=1) / n, weight @ n_row**2 / n
     expected = np.stack(
         [
@@ -133,9 +132,8 @@ def krippendorff_alpha(ratings: pd.DataFrame) -> float:
     Computing Krippendorff's Alpha-Reliability, 2011), so no list of possible scores is needed. NaN where all scores are
     the same or no stimulus has two ratings: alpha is not defined there.
     """
-    scores = matrix(ratings).scores
-    rated = ~np.isnan(scores)
-    return _alpha(np.nonzero(rated)[1], np.unique(scores[rated], return_inverse=True)[1])
+    panel = panel_of(ratings)
+    return _alpha(panel.stimulus, np.unique(panel.score, return_inverse=True)[1], np.ones(len(panel.score)))
 
 
 def alpha(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -143,36 +141,36 @@ def alpha(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
 
     Columns: value, ci_low, ci_high, n_stimuli, n_raters, limit.
     """
-    panel = matrix(ratings)
-    rated = ~np.isnan(panel.scores)
+    panel = panel_of(ratings)
     source, _ = group_codes(panel.stimuli, ["benchmark", "source"])
-    rater, stimulus = np.nonzero(rated)
-    code = np.unique(panel.scores[rated], return_inverse=True)[1]
-    without_source = jackknife.leave_out(int(source.max()) + 1)[:, source[stimulus]] > 0
-    without_rater = jackknife.leave_out(len(rated))[:, rater] > 0
-    value = _alpha(stimulus, code)
-    by_source, by_rater = (
-        np.array([_alpha(stimulus[kept], code[kept]) for kept in groups]) for groups in (without_source, without_rater)
-    )
+    code = np.unique(panel.score, return_inverse=True)[1]
+    cell, place = np.unique(panel.stimulus * (int(code.max()) + 1) + code, return_inverse=True)
+    stimulus, level = np.divmod(cell, int(code.max()) + 1)
+    n = np.bincount(place).astype(np.float64)
+    value = _alpha(stimulus, level, n)
+    without_source = jackknife.leave_out(int(source.max()) + 1)
+    by_source = np.array([_alpha(stimulus, level, n * kept[source[stimulus]]) for kept in without_source])
+    without_rater = jackknife.leave_out(len(panel.raters))
+    by_rater = np.array([_alpha(stimulus, level, np.bincount(place, kept[panel.rater])) for kept in without_rater])
     single = (value, *_reliability_limits(value, by_source, by_rater, confidence=confidence))
-    row = (*single, *reversed(rated.shape), _limit(rated, source, single))
+    row = (*single, *reversed(panel.shape), _limit(panel, source, single))
     return pd.DataFrame([row], columns=["value", "ci_low", "ci_high", "n_stimuli", "n_raters", "limit"])
 
 
-def _alpha(stimulus: np.ndarray, code: np.ndarray) -> float:
-    """Alpha of scores given as codes in their order (n,), with the stimulus of each (n,)."""
-    n = np.bincount(stimulus)
-    paired = n[stimulus] > 1
-    stimulus, code, n = stimulus[paired], code[paired], np.where(n > 1, n, 0)
-    counts = np.bincount(code)
+def _alpha(stimulus: np.ndarray, code: np.ndarray, count: np.ndarray) -> float:
+    """Alpha of scores given as codes in their order (n,), the stimulus of each (n,) and how often it came (n,)."""
+    n = np.bincount(stimulus, count)
+    paired = (n[stimulus] > 1) & (count > 0)
+    stimulus, code, count, n = stimulus[paired], code[paired], count[paired], np.where(n > 1, n, 0)
+    counts, total = np.bincount(code, count), count.sum()
     if (counts > 0).sum() < 2:
         return float("nan")
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[code] - (len(code) + 1) / 2
-    total = np.bincount(stimulus, weights=rank, minlength=len(n))
-    square = np.bincount(stimulus, weights=rank**2, minlength=len(n))
+    rank = (np.cumsum(counts) - (counts - 1) / 2)[code] - (total + 1) / 2
+    sums = np.bincount(stimulus, count * rank, len(n))
+    square = np.bincount(stimulus, count * rank**2, len(n))
     several = n > 1
-    within = (n[several] * square[several] - total[several] ** 2) / (n[several] - 1)
-    return float(1 - within.sum() * (len(code) - 1) / (len(code) * (rank**2).sum()))
+    within = (n[several] * square[several] - sums[several] ** 2) / (n[several] - 1)
+    return float(1 - within.sum() * (total - 1) / (total * (count * rank**2).sum()))
 
 
 def retest(ratings: pd.DataFrame, *, zero_method: ZeroMethod = "pratt", scale: Scale | None = None) -> pd.DataFrame:

@@ -234,7 +234,7 @@ def _reliability(ratings: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def _recovery(
     ratings: pd.DataFrame, recovered: recovery.Recovery, objective: Objective | None
 ) -> dict[str, pd.DataFrame]:
-    published = recovery.recover(ratings, interval="information").stimuli
+    published = recovery.information_limits(ratings, recovered)
     limits = {"information_low": published["ci_low"], "information_high": published["ci_high"]}
     stimuli = recovered.stimuli.assign(**limits)
     if recovered.without is not None:  # beside a psi that is no result, the one without the cause

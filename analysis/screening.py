@@ -15,7 +15,7 @@ from scipy import stats
 from analysis.columns import Rule, checked_copy, no_duplicate, numbers, some, text
 from analysis.matching import near_names, unmatched
 from analysis.mos import mos
-from analysis.panel import matrix, rounding_of, settle
+from analysis.panel import panel_of, rounding_of, settle
 from analysis.recovery import rater_bias
 from analysis.schema import STIMULUS, RatingsError, filled, first_showings, scale_of
 
@@ -45,21 +45,19 @@ def bt500(ratings: pd.DataFrame) -> pd.DataFrame:
     Rejected where (P + Q) / n > 0.05 and |P - Q| / (P + Q) < 0.3. A stimulus on which all agree has s = 0 and
     would count every rater on both sides: it is skipped in P and Q, but stays in n.
     """
-    panel = matrix(ratings)
-    scores = panel.scores
-    n = (~np.isnan(scores)).sum(axis=0)
-    mean = np.nansum(scores, axis=0) / n
-    deviation = scores - mean
-    m2, m4 = (np.nansum(deviation**power, axis=0) / n for power in (2, 4))
-    rounding = rounding_of(scores)
+    panel = panel_of(ratings)
+    n = panel.n
+    deviation = panel.score - (panel.by_stimulus(panel.score) / n)[panel.stimulus]
+    m2, m4 = (panel.by_stimulus(deviation**power) / n for power in (2, 4))
+    rounding = rounding_of(panel.score)
     spread = m2 > rounding**2
     kurtosis = np.divide(m4, m2**2, out=np.full(len(n), np.nan), where=spread)
     eps = np.where((kurtosis >= 2) & (kurtosis <= 4), 2.0, np.sqrt(20))
-    limit = eps * np.sqrt(m2 * n / np.maximum(n - 1, 1))
+    limit, judged = (eps * np.sqrt(m2 * n / np.maximum(n - 1, 1)))[panel.stimulus], spread[panel.stimulus]
     # The limit is reached, not only passed: a rounding error must not decide.
-    above = ((deviation >= limit - rounding) & spread).sum(axis=1)
-    below = ((deviation <= -limit + rounding) & spread).sum(axis=1)
-    rated = (~np.isnan(scores)).sum(axis=1)
+    above = panel.by_rater((deviation >= limit - rounding) & judged).astype(np.int64)
+    below = panel.by_rater((deviation <= -limit + rounding) & judged).astype(np.int64)
+    rated = panel.rated
     outside = above + below
     share = outside / rated
     balance = np.divide(np.abs(above - below), outside, out=np.full(len(outside), np.nan), where=outside > 0)
@@ -79,10 +77,11 @@ def correlation(ratings: pd.DataFrame, *, kind: Literal["pearson", "spearman"] =
     or under it a rater is rejected (ITU-T P.910, correlation screening). A constant rater has no correlation
     and is rejected; a rater with fewer than three stimuli is not judged.
     """
-    panel = matrix(ratings)
-    average = settle(np.nanmean(panel.scores, axis=0), rounding_of(panel.scores))
-    r = np.array([_correlate(row, average, kind, rounding_of(panel.scores)) for row in panel.scores])
-    n = (~np.isnan(panel.scores)).sum(axis=1)
+    panel = panel_of(ratings)
+    rounding, n = rounding_of(panel.score), panel.rated
+    average = settle(panel.by_stimulus(panel.score) / panel.n, rounding)[panel.stimulus]
+    both = zip(panel.split(panel.score), panel.split(average), strict=True)
+    r = np.array([_correlate(mine, theirs, kind, rounding) for mine, theirs in both])
     spread = float(np.nanmean(r) - np.nanstd(r)) if np.isfinite(r).any() else CORRELATION
     threshold = min(CORRELATION, spread)
     constant = np.isnan(r) & (n >= 3)
@@ -95,9 +94,7 @@ def correlation(ratings: pd.DataFrame, *, kind: Literal["pearson", "spearman"] =
     return _verdict(table, reject, reason)
 
 
-def _correlate(row: np.ndarray, average: np.ndarray, kind: str, rounding: float) -> float:
-    rated = ~np.isnan(row)
-    x, y = row[rated], average[rated]
+def _correlate(x: np.ndarray, y: np.ndarray, kind: str, rounding: float) -> float:
     if len(x) < 3 or np.ptp(x) <= rounding or np.ptp(y) <= rounding:
         return np.nan
     if kind == "spearman":
@@ -205,9 +202,10 @@ def gold_items_of(
 def named_raters(ratings: pd.DataFrame, raters: Collection[object]) -> list[str]:
     """Raters to leave out as the ratings name them; RatingsError names those who are not there, and who is near."""
     names = list(dict.fromkeys(str(rater) for rater in raters))
-    known = sorted(set(filled(ratings)["rater"]))
-    unknown = [name for name in names if name not in known]
+    there = set(filled(ratings)["rater"])
+    unknown = [name for name in names if name not in there]
     if unknown:
+        known = sorted(there)
         near = near_names(unknown, known)
         hint = f"; did you mean {near[0][1]!r}?" if near else f"; the table has {some(known)}"
         raise RatingsError(f"cannot exclude {some(unknown)}: no such rater in the table{hint}")
