@@ -41,7 +41,7 @@ class CellProgress:
 
 
 @dataclass
-class Progress:
+class ImagesProgress:
     """How far a study's images are; calibration images are counted with their own benchmark."""
 
     cells: list[CellProgress] = field(default_factory=list)
@@ -107,10 +107,10 @@ def retry_failures(study: Study) -> int:
     return retry(Stimulus.objects.filter(pk__in=[failure.pk for failure in progress(study).failures]))
 
 
-def progress(study: Study) -> Progress:
+def progress(study: Study) -> ImagesProgress:
     """How far the images of the study's design are, a row for each benchmark and method, and what failed and why."""
     cells: dict[tuple[int, int], CellProgress] = {}
-    found = Progress()
+    found = ImagesProgress()
     for slot, state, stimulus in _states(slots(study)):
         key = slot.source.benchmark_id, slot.method.pk
         cell = cells.setdefault(key, CellProgress(slot.source.benchmark.name, slot.method))

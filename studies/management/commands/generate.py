@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from studies.generation.requests import Progress, progress, request_missing, retry_failures
+from studies.generation.requests import ImagesProgress, progress, request_missing, retry_failures
 from studies.jobs.dispatch import living_queues
 from studies.models import Study
 
@@ -55,7 +55,7 @@ class Command(BaseCommand):
                     f"What to do: {cell.unavailable}."
                 )
 
-    def _watch(self, study: Study) -> Progress:
+    def _watch(self, study: Study) -> ImagesProgress:
         found = progress(study)
         begun, done_before, shown = time.monotonic(), found.done, -1
         if found.pending and not living_queues():
@@ -70,7 +70,7 @@ class Command(BaseCommand):
             time.sleep(POLL_SECONDS)
             found = progress(study)
 
-    def _draw(self, found: Progress, rate: float) -> None:
+    def _draw(self, found: ImagesProgress, rate: float) -> None:
         filled = BAR_WIDTH * found.done // found.total if found.total else BAR_WIDTH
         line = (
             f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {found.done}/{found.total} done, {found.failed} failed, "
