@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, get_args
 
 from analysis.columns import checked_copy, text
 from analysis.files import read
-from analysis.mos import STANDARD, IntervalName
 from analysis.objective import read_objective
+from analysis.opinion import STANDARD, IntervalName
 from analysis.pairs import command as pairs
 from analysis.scale import Scale, ScaleError
 from analysis.schema import STIMULUS, RatingsError, read_ratings, scale_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis import jackknife
 from analysis.crosstable import crosstable
-from analysis.mos import group_codes
+from analysis.opinion import group_codes
 from analysis.panel import panel_of, rounding_of, settle
 from analysis.schema import STIMULUS
 

@@ -10,7 +10,7 @@ from scipy import special
 
 from analysis.crossed import NOTHING, Estimate, Pair, estimate
 from analysis.intervals import Interval
-from analysis.mos import group_codes
+from analysis.opinion import group_codes
 from analysis.schema import first_showings
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, optimize, sparse, special, stats
 
-from analysis.mos import group_codes
+from analysis.opinion import group_codes
 from analysis.schema import RatingsError, first_showings
 from analysis.separation import separate
 from analysis.significance import holm

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.crosstable import crosstable
-from analysis.mos import group_codes
+from analysis.opinion import group_codes
 from analysis.schema import STIMULUS, first_showings
 
 if TYPE_CHECKING:

@@ -98,7 +98,7 @@ def published() -> pd.DataFrame:
 def compare(ours: pd.DataFrame) -> pd.DataFrame:
     """A study's MOS beside the published: benchmark, method, mos, ci_low, ci_high, published, difference, inside.
 
-    `ours` comes from `mos.mos` by benchmark and method. difference = ours - theirs; inside: the published MOS lies in
+    `ours` comes from `opinion.mos`. difference = ours - theirs; inside: the published MOS lies in
     our interval. Methods and benchmarks the paper does not have give no row. Other raters, screens and implementations
     make a difference expected, not an error.
     """

@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis.crosstable import crosstable, times_rows
 from analysis.degenerate import FEWEST_RATERS, causes, vanished
-from analysis.mos import group_codes
+from analysis.opinion import group_codes
 from analysis.panel import panel_of
 from analysis.scale import ACR
 from analysis.schema import STIMULUS, filled, scale_of

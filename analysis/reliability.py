@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis import jackknife
-from analysis.mos import group_codes
+from analysis.opinion import group_codes
 from analysis.panel import panel_of, rounding_of, settle
 from analysis.schema import STIMULUS, filled, scale_of
 from analysis.significance import ZeroMethod, signed_rank

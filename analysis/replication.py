@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis import paper
 from analysis.intervals import proportion_interval
-from analysis.mos import IntervalName, mos
+from analysis.opinion import IntervalName, mos
 from analysis.schema import validate_ratings
 from analysis.significance import ALPHA, AS_PUBLISHED, family_asterisks, pairwise_tests
 from analysis.simulate import NFLX_RATERS, RaterPopulation, image_qualities, quality_for, simulate_panel

@@ -13,11 +13,10 @@ import pandas as pd
 
 import analysis
 from analysis import paper, recovery, screening
-from analysis.agreement import agreement, compare_metrics
-from analysis.friedman import Blocks, friedman, friedman_posthoc
 from analysis.limits import section_limits
 from analysis.mixed import contrasts, ordinal_mixed_model
-from analysis.mos import (
+from analysis.objective import Objective, match_ratings, objective_of
+from analysis.opinion import (
     STANDARD,
     IntervalName,
     average_ranks,
@@ -27,7 +26,8 @@ from analysis.mos import (
     score_distribution,
     sos_parameter,
 )
-from analysis.objective import Objective, match_ratings, objective_of
+from analysis.prediction import agreement, compare_metrics
+from analysis.ranktests import Blocks, friedman, friedman_posthoc
 from analysis.reliability import alpha, icc, retest
 from analysis.scale import Scale
 from analysis.schema import RatingsError, method_titles, scale_of, validate_ratings

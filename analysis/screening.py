@@ -14,7 +14,7 @@ from scipy import stats
 
 from analysis.columns import Rule, checked_copy, no_duplicate, numbers, some, text
 from analysis.matching import near_names, unmatched
-from analysis.mos import mos
+from analysis.opinion import mos
 from analysis.panel import panel_of, rounding_of, settle
 from analysis.recovery import rater_bias
 from analysis.schema import STIMULUS, RatingsError, filled, first_showings, scale_of

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis import intervals
-from analysis.mos import mos
+from analysis.opinion import mos
 from analysis.pairs import models
 from analysis.pairs.estimates import strengths
 from analysis.pairs.schema import PairsError, counted

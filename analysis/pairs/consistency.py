@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.mos import group_codes
+from analysis.opinion import group_codes
 from analysis.pairs.schema import TIE, unordered
 from analysis.pairs.shares import wilson
 

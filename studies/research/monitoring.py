@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from django.db.models import Count, Q, QuerySet
 
-from analysis.mos import method_scores
+from analysis.opinion import method_scores
 from analysis.scale import Scale
 from analysis.tables import objective_means
 from studies.models import Backup, Method, Rater, Session, Study
@@ -63,7 +63,7 @@ def rater_progress(study: Study) -> list[RaterProgress]:
 def results_table(study: Study) -> pd.DataFrame:
     """benchmark, method, title, n, mos, sd, ci_low, ci_high, psnr, ssim; methods in the paper's order.
 
-    The MOS and its 95 % interval are those that the report prints (`analysis.mos.method_scores`). psnr and ssim are
+    The MOS and its 95 % interval are those that the report prints (`analysis.opinion.method_scores`). psnr and ssim are
     means over the images of the study's design, rated or not. Empty before the first rating.
     """
     ratings = ratings_frame(study)

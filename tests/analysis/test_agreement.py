@@ -7,11 +7,11 @@ from scipy import special, stats
 from scipy.optimize import curve_fit
 
 from analysis import correlation
-from analysis.agreement import agreement, compare_metrics
 from analysis.logistic import fit_logistic, logistic
-from analysis.mos import mos
 from analysis.objective import objective_of
+from analysis.opinion import mos
 from analysis.permutation import permutation_p
+from analysis.prediction import agreement, compare_metrics
 from analysis.schema import STIMULUS
 from tests.analysis.panels import random_panel
 

@@ -12,8 +12,8 @@ import pytest
 import analysis
 from analysis.__main__ import main
 from analysis.columns import RatingsError
-from analysis.mos import mos
 from analysis.objective import objective_of, read_objective
+from analysis.opinion import mos
 from analysis.pairs import read_pairs
 from analysis.report import analyse
 from analysis.scale import Scale

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analysis.agreement import agreement, compare_metrics
-from analysis.friedman import friedman, friedman_posthoc
-from analysis.mos import average_ranks, mos
 from analysis.objective import objective_of
+from analysis.opinion import average_ranks, mos
+from analysis.prediction import agreement, compare_metrics
+from analysis.ranktests import friedman, friedman_posthoc
 from analysis.recovery import recover, remove_bias
 from analysis.reliability import alpha, icc, retest
 from analysis.scale import ACR, Scale

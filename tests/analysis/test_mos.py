@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 
 from analysis import intervals
-from analysis.mos import (
+from analysis.opinion import (
     average_ranks,
     differential_scores,
     dmos,

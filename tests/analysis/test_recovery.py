@@ -12,7 +12,7 @@ from scipy import stats
 from sureal.dataset_reader import RawDatasetReader
 from sureal.subjective_model import SubjectMLEModelProjectionSolver, SubjectMLEModelProjectionSolver2
 
-from analysis.mos import mos
+from analysis.opinion import mos
 from analysis.recovery import rater_bias, recover, remove_bias, solve
 from analysis.scale import Scale
 from analysis.schema import STIMULUS, validate_ratings

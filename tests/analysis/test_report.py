@@ -213,7 +213,7 @@ def test_the_other_commands_print_their_tables(tmp_path, capsys):
 
 
 def test_the_web_process_gets_the_contract_without_figures_and_without_django():
-    code = "import sys, analysis.schema, analysis.mos; print([m for m in sys.modules if '.' not in m])"
+    code = "import sys, analysis.schema, analysis.opinion; print([m for m in sys.modules if '.' not in m])"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert "pandas" in out
     for module in ("matplotlib", "django", "torch", "jinja2", "krippendorff", "pingouin", "statsmodels"):

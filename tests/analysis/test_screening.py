@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from analysis import screening
-from analysis.mos import mos
+from analysis.opinion import mos
 from analysis.scale import Scale
 from analysis.schema import RatingsError, read_ratings, validate_ratings
 from tests.analysis.panels import random_panel

@@ -9,7 +9,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.multitest import multipletests
 
 from analysis import paper
-from analysis.friedman import friedman, friedman_posthoc
+from analysis.ranktests import friedman, friedman_posthoc
 from analysis.recovery import remove_bias
 from analysis.schema import validate_ratings
 from analysis.significance import (

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from analysis import crosstable, screening
-from analysis.agreement import agreement
 from analysis.degenerate import causes
-from analysis.mos import method_scores, mos
+from analysis.opinion import method_scores, mos
 from analysis.panel import panel_of
+from analysis.prediction import agreement
 from analysis.recovery import information_limits, recover
 from analysis.reliability import alpha, icc
 from analysis.schema import STIMULUS

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import paper
-from analysis.mos import mos
+from analysis.opinion import mos
 from analysis.recovery import recover, solve
 from analysis.replication import paper_panel
 from analysis.schema import STIMULUS, validate_ratings

@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.agreement import agreement, compare_metrics
 from analysis.intervals import proportion_interval
 from analysis.objective import objective_of
 from analysis.permutation import permutation_p
+from analysis.prediction import agreement, compare_metrics
 from analysis.reliability import alpha, icc
 
 POPULATION = 100_000  # sources
