@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 RATINGS_COLUMNS = (
     "study", "rater", "session", "position", "benchmark", "source", "method", "method_title", "repeat", "score",
-    "response_ms", "rated_at", "hidden_ms", "waited_ms", "device_pixel_ratio", "visual_viewport_scale",
-    "viewport_width", "viewport_height", "screen_width", "screen_height",
+    "response_ms", "rated_at", "served_at", "possible_ms", "hidden_ms", "waited_ms", "device_pixel_ratio",
+    "visual_viewport_scale", "viewport_width", "viewport_height", "screen_width", "screen_height",
 )  # fmt: skip
 SCALE_COLUMNS = ("scale_low", "scale_high", "scale_step")  # one scale in every row; an empty step is continuous
+TIMES = ("rated_at", "served_at")
 REQUIRED = ("rater", "source", "method", "score")
 STIMULUS = ["benchmark", "source", "method"]
 RATING_KEY = ["rater", *STIMULUS, "repeat"]
@@ -46,6 +47,7 @@ _NUMBERS = {
     "repeat": Rule(0, 1_000, whole=True, empty=False),
     "position": Rule(0, np.inf, whole=True, empty=True),
     "response_ms": Rule(0, np.inf, whole=False, empty=True),
+    "possible_ms": Rule(0, np.inf, whole=False, empty=True),
     "hidden_ms": Rule(0, np.inf, whole=False, empty=True),
     "waited_ms": Rule(0, np.inf, whole=False, empty=True),
     "device_pixel_ratio": Rule(0.01, 100, whole=False, empty=True),
@@ -61,7 +63,7 @@ def validate_ratings(ratings: pd.DataFrame, *, scale: Scale | None = None) -> pd
     """A copy of `ratings` with the contract's types, or RatingsError naming the first row that breaks a rule.
 
     rater, source, method, benchmark, study, session become text; score int64 where every level of the scale is whole,
-    else float64; repeat int64; the other numbers float64; rated_at a UTC datetime. A missing benchmark is filled with
+    else float64; repeat int64; the other numbers float64; TIMES UTC datetimes. A missing benchmark is filled with
     "all" and a missing repeat with 0; row order, index 0..n-1 and unknown columns are kept. Two rows with the same
     rater, benchmark, source, method and repeat are a duplicate and raise. Scores must lie on the table's scale
     (`scale_of`); a `scale` given here is written into the table.
@@ -77,8 +79,9 @@ def validate_ratings(ratings: pd.DataFrame, *, scale: Scale | None = None) -> pd
         if column in table and column != "score":
             table[column] = numbers(table[column], rule)
     table["score"] = _scores(table["score"], scale_of(table), told=set(SCALE_COLUMNS) <= set(table))
-    if "rated_at" in table:
-        table["rated_at"] = times(table["rated_at"])
+    for moment in TIMES:
+        if moment in table:
+            table[moment] = times(table[moment])
     no_duplicate(table, RATING_KEY, hint="a second showing needs a column repeat (0 first, 1 second)")
     return table
 
@@ -163,7 +166,7 @@ def read_ratings(
     """
     known = (*RATINGS_COLUMNS, *SCALE_COLUMNS)
     found = tidy(read_cells(Path(path), tell=tell), known=known, columns=columns, missing=missing, tell=tell)
-    table = typed(found.table, text=(*_TEXT, "rated_at"), numeric=(*_NUMBERS,), tell=tell)
+    table = typed(found.table, text=(*_TEXT, *TIMES), numeric=(*_NUMBERS,), tell=tell)
     try:
         return validate_ratings(table, scale=_stated(scale, table["score"], tell))
     except RatingsError as error:

@@ -141,9 +141,12 @@ def too_fast(ratings: pd.DataFrame, *, median_ms: float = MEDIAN_MS, haste_ms: f
     """Raters who cannot have looked: rater, n, median_ms, hasty_share, rejected, reason.
 
     Rejected where the median response is under `median_ms`, or more than a tenth are under `haste_ms`. Both
-    limits are ours. Needs the column response_ms; ratings without a time do not count.
+    limits are ours. Needs the column response_ms; ratings without a time do not count. Where there is a column
+    possible_ms, what the server's clock allows of a response, no more than that is believed.
     """
     _needs(ratings, "response_ms")
+    if "possible_ms" in ratings:
+        ratings = ratings.assign(response_ms=ratings[["response_ms", "possible_ms"]].min(axis=1))
     timed = ratings.dropna(subset=["response_ms"])
     groups = timed.groupby("rater")["response_ms"]
     table = groups.agg(n="size", median_ms="median", hasty_share=lambda ms: (ms < haste_ms).mean()).reset_index()

@@ -16,6 +16,11 @@ class Answer:
     def __init__(self, status: int, head: bytes, body: bytes) -> None:
         self.status, self.head, self.body = status, head, body
 
+    def header(self, name: str) -> str:
+        """The header's value; empty where there is none."""
+        lines = (line.partition(":") for line in self.head.decode().split("\r\n"))
+        return next((value.strip() for key, _, value in lines if key.lower() == name.lower()), "")
+
 
 class Browser:
     """One rater's connection, with the cookies the site set."""

@@ -56,6 +56,12 @@ class Session(models.Model):
     # The instructions were last agreed to; asked again after a long gap.
     agreed_at = models.DateTimeField(null=True)
     last_active_at = models.DateTimeField(default=timezone.now)
+    # Not of a session that began before images had receipts; its ratings count without one.
+    needs_receipts = models.BooleanField(default=True)
+    first_served_ms = models.BigIntegerField(
+        null=True, help_text="Unix time at which the first image of those rated was sent"
+    )
+    viewed_ms = models.FloatField(default=0, help_text="the possible_ms of all that was rated")
     finished_at = models.DateTimeField(null=True)
 
     @property
@@ -127,6 +133,12 @@ class Rating(models.Model):
     )
     waited_ms = models.FloatField(
         null=True, help_text="from the end of the grey until the image was painted: the network and the decoding"
+    )
+    served_at = models.DateTimeField(
+        null=True, help_text="when the server sent the image, by its receipt; empty: the rating came without one"
+    )
+    possible_ms = models.FloatField(
+        null=True, help_text="response_ms, or as much of it as can have passed by the server's clock"
     )
     device_pixel_ratio = models.FloatField()
     visual_viewport_scale = models.FloatField()

@@ -1,29 +1,59 @@
 """What a rater's browser sends with a rating."""
 
-import sys
+import re
 from dataclasses import fields
+from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
 from studies.rating.recording import DisplayFacts
 
 # Beyond any real ratio; analysis.schema refuses what lies outside, so one such row would spoil an export.
 SMALLEST_RATIO, LARGEST_RATIO = 0.01, 100
+# Beyond any real screen.
+LARGEST_SIZE = 1_000_000
+# No image is looked at for longer; a claim beyond is stored as a day.
+DAY_MS = 86_400_000
 _RATIOS = ("device_pixel_ratio", "visual_viewport_scale")
+# As JavaScript writes numbers. Python would read digits of other scripts, "1_0" and "inf" too.
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?", re.ASCII)
+
+
+class NumberField(forms.FloatField):
+    """A finite number in ASCII digits; -0 is 0. What is over `stored_up_to` counts as that much."""
+
+    def __init__(self, *, stored_up_to: float | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.stored_up_to = stored_up_to
+
+    def to_python(self, value: Any) -> float | None:  # type: ignore[override]
+        if value not in self.empty_values and not _NUMBER.fullmatch(str(value)):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        number: float | None = super().to_python(value)
+        if number is None:
+            return None
+        return (number if self.stored_up_to is None else min(number, self.stored_up_to)) + 0.0
 
 
 class RatingForm(forms.Form):
     """A score, and how the image was on the screen when it was given; units as in the model Rating."""
 
     # Which scores there are is for the study's scale to say.
-    score = forms.FloatField()
+    score = NumberField()
+    receipt = forms.CharField(required=False, max_length=100)
 
     def display(self) -> DisplayFacts:
-        return DisplayFacts(**{name: value for name, value in self.cleaned_data.items() if name != "score"})
+        return DisplayFacts(**{field.name: self.cleaned_data[field.name] for field in fields(DisplayFacts)})
+
+
+def _fact_field(name: str, *, required: bool) -> NumberField:
+    if name.endswith("_ms"):
+        return NumberField(min_value=0, stored_up_to=DAY_MS, required=required)
+    if name in _RATIOS:
+        return NumberField(min_value=SMALLEST_RATIO, max_value=LARGEST_RATIO, required=required)
+    return NumberField(min_value=0, max_value=LARGEST_SIZE, required=required)
 
 
 for _field in fields(DisplayFacts):
-    _least, _most = (SMALLEST_RATIO, LARGEST_RATIO) if _field.name in _RATIOS else (0, sys.float_info.max)
-    RatingForm.base_fields[_field.name] = forms.FloatField(
-        min_value=_least, max_value=_most, required=_field.default is not None
-    )
+    RatingForm.base_fields[_field.name] = _fact_field(_field.name, required=_field.default is not None)

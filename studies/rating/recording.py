@@ -9,6 +9,7 @@ from analysis.scale import Scale
 from studies.access import Refusal, admit, invited_rater
 from studies.models import Rating, Session, StudyEvent, Trial
 from studies.models.session import rated_before
+from studies.rating import evidence
 from studies.rating.sessions import WINDOW, Standing, TrialNotDue, window
 from studies.rating.statements import OwnTrial, own_trial, store_rating
 
@@ -18,6 +19,11 @@ logger = logging.getLogger(__name__)
 class UnknownTrial(Refusal):
     status, code = 404, "unknown-trial"
     message = "This image is not part of your session. Please open your own invitation link again."
+
+
+class NoReceipt(Refusal):
+    status, code = 409, "no-receipt"
+    message = "This site has not sent you this image yet. Please load the page again."
 
 
 class RatingConflict(Refusal):
@@ -54,11 +60,13 @@ class DisplayFacts:
     screen_height: float
 
 
-def record_rating(*, rater_token: str, token: str, score: float, display: DisplayFacts, now: datetime) -> Standing:
-    """Store one rating, exactly once. When this returns, the rating is on disk.
+def record_rating(
+    *, rater_token: str, token: str, score: float, display: DisplayFacts, receipt: str, now: datetime
+) -> Standing:
+    """Store one rating, exactly once. When this returns, the rating is on disk. `receipt`: what came with the image.
 
     Only the first unrated trial of the session is due. The same score for a trial again is answered as the first time;
-    another score raises RatingConflict. Raises InvalidRating for a score that is not on the study's scale,
+    another score raises RatingConflict. Raises InvalidRating for a score that is not on the study's scale, NoReceipt,
     UnknownTrial, TrialNotDue, or what studies.access.invited_rater raises.
     """
     trial = _own_trial(rater_token=rater_token, token=token)
@@ -68,7 +76,11 @@ def record_rating(*, rater_token: str, token: str, score: float, display: Displa
     if not scale.contains(score):
         raise InvalidRating({"score": f"a number on the scale, {scale.text}"})
     next_position, calibration = trial.position + 1, trial.calibration_trials
-    stored = store_rating(trial, {"trial_id": trial.pk, "score": score, "rated_at": now, **vars(display)})
+    stored = False
+    if trial.next_position == trial.position:
+        proof = _proof(trial, token=token, receipt=receipt, claimed_ms=display.response_ms, now=now)
+        values = {"trial_id": trial.pk, "score": score, "rated_at": now, **vars(display)}
+        stored = store_rating(trial, values, proof)
     if not stored:
         _refuse_unless_repeated(trial, score=score, scale=scale)
         next_position = Session.objects.values_list("next_position", flat=True).get(pk=trial.session)
@@ -88,6 +100,20 @@ def image_trial(*, rater_token: str, token: str) -> OwnTrial:
     if trial.phase == Trial.Phase.RATED and (calibrating or not in_window):
         raise TrialNotDue
     return trial
+
+
+def _proof(trial: OwnTrial, *, token: str, receipt: str, claimed_ms: float, now: datetime) -> evidence.Proof:
+    """Raises NoReceipt, unless the session began when there were none."""
+    served = evidence.served_ms(receipt, token=token)
+    if served is None and trial.needs_receipts:
+        raise NoReceipt
+    return evidence.proof(
+        claimed_ms=claimed_ms,
+        served_ms=served,
+        first_served_ms=trial.first_served_ms,
+        viewed_ms=trial.viewed_ms,
+        now=now,
+    )
 
 
 def _own_trial(*, rater_token: str, token: str) -> OwnTrial:

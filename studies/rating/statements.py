@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 
 from studies.models import Rating
+from studies.rating.evidence import Proof
 
 
 class OwnTrial(NamedTuple):
@@ -23,6 +24,9 @@ class OwnTrial(NamedTuple):
     next_position: int
     calibration_trials: int
     trials_total: int
+    needs_receipts: bool
+    first_served_ms: int | None
+    viewed_ms: float
     rater_label: str
     is_preview: bool
     is_revoked: bool
@@ -46,7 +50,8 @@ class ShownTrial(NamedTuple):
 
 
 _OWN_TRIAL = """
-SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s.trials_total, r.label, r.is_preview,
+SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s.trials_total,
+       s.needs_receipts, s.first_served_ms, s.viewed_ms, r.label, r.is_preview,
        r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, d.id, d.state,
        CAST(d.scale AS text), i.id, i.file, i.file_sha256
   FROM studies_trial t
@@ -67,7 +72,8 @@ SELECT t.position, t.token, h.width, h.height, t.anchor_score
 """
 
 _CLAIM = """
-UPDATE studies_session SET next_position = %s, last_active_at = %s, finished_at = %s
+UPDATE studies_session
+   SET next_position = %s, last_active_at = %s, finished_at = %s, first_served_ms = %s, viewed_ms = viewed_ms + %s
  WHERE id = %s AND next_position = %s
 """
 
@@ -92,15 +98,19 @@ def shown_trials(*, session: int, start: int, stop: int) -> list[ShownTrial]:
         return [ShownTrial(*row) for row in cursor.fetchall()]
 
 
-def store_rating(trial: OwnTrial, values: Mapping[str, Any]) -> bool:
+def store_rating(trial: OwnTrial, values: Mapping[str, Any], proof: Proof) -> bool:
     """Move the session on from this trial and store its rating, both or neither. On disk when this returns.
 
-    False if another trial is due, and then nothing has changed. `values` has every field of the rating by its name.
+    False if another trial is due, and then nothing has changed. `values` has every field of the rating by its name, but
+    those of the proof.
     """
     moment = connection.ops.adapt_datetimefield_value(values["rated_at"])
-    row = [moment if name == "rated_at" else values[name] for name in _RATING_COLUMNS]
+    served = connection.ops.adapt_datetimefield_value(proof.served_at)
+    found = {**values, "rated_at": moment, "served_at": served, "possible_ms": proof.possible_ms}
+    row = [found[name] for name in _RATING_COLUMNS]
     finished = moment if trial.position == trial.trials_total else None
-    claim = [trial.position + 1, moment, finished, trial.session, trial.position]
+    session = [trial.position + 1, moment, finished, proof.first_served_ms, proof.possible_ms or 0]
+    claim = [*session, trial.session, trial.position]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, claim)
         claimed = bool(cursor.rowcount)

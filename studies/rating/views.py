@@ -18,7 +18,7 @@ from analysis.scale import Scale
 from studies.access import Refusal, invited_rater
 from studies.models import Rater, site_key
 from studies.protocol import answers
-from studies.rating import sessions
+from studies.rating import evidence, sessions
 from studies.rating.forms import RatingForm
 from studies.rating.images import image_bytes
 from studies.rating.recording import InvalidRating, image_trial, record_rating
@@ -148,6 +148,7 @@ def rate(request: HttpRequest, token: str) -> HttpResponseBase:
             token=token,
             score=form.cleaned_data["score"],
             display=form.display(),
+            receipt=form.cleaned_data["receipt"],
             now=timezone.now(),
         )
     except InvalidRating as invalid:
@@ -159,7 +160,9 @@ def rate(request: HttpRequest, token: str) -> HttpResponseBase:
 @for_scripts
 def image(request: HttpRequest, token: str) -> HttpResponseBase:
     trial = image_trial(rater_token=rater_token(request), token=token)
-    return HttpResponse(image_bytes(trial), content_type="image/png")
+    response = HttpResponse(image_bytes(trial), content_type="image/png")
+    response.headers["Receipt"] = evidence.receipt(token=token, now=timezone.now())
+    return response
 
 
 @require_http_methods(["GET", "POST"])
@@ -225,6 +228,7 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
         "outbox": outbox,
         "home": reverse("rater-home"),
         "rate": reverse("rate", args=["TOKEN"]),
+        "image": reverse("image", args=["TOKEN"]),
     }
     if stage != "finished":
         data["largest"] = sessions.largest_image(rater.study)

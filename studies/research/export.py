@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 
 from analysis.objective import Metric, Objective, long_table
-from analysis.schema import RATINGS_COLUMNS, STIMULUS, scale_columns, validate_ratings
+from analysis.schema import RATINGS_COLUMNS, STIMULUS, TIMES, scale_columns, validate_ratings
 from analysis.spreadsheet import defused
 from srcore.metrics import recipe_metrics
 from studies.models import Rating, Study
@@ -42,8 +42,9 @@ def ratings_frame(study: Study) -> pd.DataFrame:
     fields: list[Combinable] = [_FIELDS.get(column, F(column)) for column in RATINGS_COLUMNS]
     rows = counted_ratings(study).order_by("trial__session__rater_id", "trial__position").values_list(*fields)
     frame = pd.DataFrame.from_records(list(rows), columns=list(RATINGS_COLUMNS))
-    frame["waited_ms"] = frame["waited_ms"].astype("float64")
-    frame["rated_at"] = pd.to_datetime(frame["rated_at"], utc=True)
+    frame = frame.astype({"waited_ms": "float64", "possible_ms": "float64"})
+    for moment in TIMES:
+        frame[moment] = pd.to_datetime(frame[moment], utc=True)
     frame = frame.assign(**scale_columns(study.scale))
     # A table without rows is an error to who reads ratings, and no news to who watches a study begin.
     return frame if frame.empty else validate_ratings(frame)
@@ -72,6 +73,10 @@ def serialise(frame: pd.DataFrame, *, kind: Kind) -> bytes:
         frame.to_parquet(buffer, index=False)
         return buffer.getvalue()
     table = frame.copy()
-    if "rated_at" in table:
-        table["rated_at"] = [time.astimezone(UTC).isoformat(timespec="milliseconds") for time in table["rated_at"]]
+    for moment in set(TIMES) & set(table):
+        table[moment] = [_iso(time) for time in table[moment]]
     return defused(table).to_csv(index=False, lineterminator="\n").encode()
+
+
+def _iso(time: pd.Timestamp) -> str:
+    return "" if pd.isna(time) else time.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -35,6 +35,8 @@ def full_table():
             "score": [4, 5],
             "response_ms": [1200.5, None],
             "rated_at": ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00.250+01:00"],
+            "served_at": ["2026-03-01T11:59:58Z", None],
+            "possible_ms": [1200.5, None],
             "hidden_ms": [0, 0],
             "waited_ms": [0, None],
             "device_pixel_ratio": [1.0, 1.5],

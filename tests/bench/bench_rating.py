@@ -37,6 +37,7 @@ class Rater:
     def __init__(self, port: int, invitation: str) -> None:
         self.browser, self.invitation = Browser(port), invitation
         self.fetched: set[str] = set()
+        self.receipts: dict[str, str] = {}
         self.sent: dict[str, int] = {}
         self.rating_seconds: list[float] = []
         self.image_seconds: list[float] = []
@@ -54,8 +55,9 @@ class Rater:
         # A rater has looked for this one's image before the answer to the last rating came.
         await self._fetch(standing["upcoming"])
         score = scripted_score(trial["token"])
+        fields = {"score": score, "receipt": self.receipts.pop(trial["url"]), **FACTS}
         began = time.perf_counter()
-        answer = await self.browser.post(f"/study/rate/{trial['token']}/", {"score": score, **FACTS})
+        answer = await self.browser.post(f"/study/rate/{trial['token']}/", fields)
         self.rating_seconds.append(time.perf_counter() - began)
         if answer.status != 200:
             self.errors.append(f"{answer.status} {answer.body[:200]!r}")
@@ -70,6 +72,7 @@ class Rater:
                 answer = await self.browser.get(trial["url"], keep_body=False)
                 self.image_seconds.append(time.perf_counter() - began)
                 self.fetched.add(trial["url"])
+                self.receipts[trial["url"]] = answer.header("Receipt")
                 if answer.status != 200:
                     self.errors.append(f"image: {answer.status}")
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.plant import ROOT, Database, wait_for
-from tests.http_client import Browser
+from tests.http_client import Answer, Browser
 
 RATERS, SOURCES = 6, 20
 RATINGS = RATERS * SOURCES * 3
@@ -97,18 +97,18 @@ class Rater:
         await self._until_answered(lambda: self.browser.get(self.link))
         await self._until_answered(lambda: self.browser.get("/study/"))
         await self._until_answered(lambda: self.browser.post("/study/agree/", {}))
-        standing = json.loads(await self._until_answered(lambda: self.browser.get("/study/upcoming/")))
+        standing = json.loads((await self._until_answered(lambda: self.browser.get("/study/upcoming/"))).body)
         while standing["upcoming"]:
             trial = standing["upcoming"][0]
-            await self._until_answered(lambda url=trial["url"]: self.browser.get(url, keep_body=False))
+            image = await self._until_answered(lambda url=trial["url"]: self.browser.get(url, keep_body=False))
             score = sum(trial["token"].encode()) % 5 + 1
-            fields = {"score": score, **FACTS}
+            fields = {"score": score, "receipt": image.header("Receipt"), **FACTS}
             address = f"/study/rate/{trial['token']}/"
             answer = await self._until_answered(lambda a=address, f=fields: self.browser.post(a, f))
             self.acknowledged[trial["token"]] = score
-            standing = json.loads(answer)
+            standing = json.loads(answer.body)
 
-    async def _until_answered(self, ask: Callable) -> bytes:
+    async def _until_answered(self, ask: Callable) -> Answer:
         begun = time.monotonic()
         while True:
             with contextlib.suppress(ConnectionError):
@@ -116,7 +116,7 @@ class Rater:
                 if answer.status < 500:
                     assert answer.status in (200, 302), (answer.status, answer.body[:300])
                     self.seconds.append(time.monotonic() - begun)
-                    return answer.body
+                    return answer
             self.browser.close()
             self.failures += 1
             assert time.monotonic() - begun < 60, "nobody answers"

@@ -87,7 +87,7 @@ class Hurried(Rater):
         await self._until_answered(lambda: self.browser.get(self.link))
         await self._until_answered(lambda: self.browser.get("/study/"))
         await self._until_answered(lambda: self.browser.post("/study/agree/", {}))
-        standing = json.loads(await self._until_answered(lambda: self.browser.get("/study/upcoming/")))
+        standing = json.loads((await self._until_answered(lambda: self.browser.get("/study/upcoming/"))).body)
         while standing["upcoming"]:
             trial = standing["upcoming"][0]
             image = await self.browser.get(trial["url"], keep_body=False)
@@ -95,7 +95,8 @@ class Hurried(Rater):
             assert image.status == 200 or b"Retry-After: " in image.head
             score = sum(trial["token"].encode()) % 5 + 1
             begun = time.monotonic()
-            answer = await self.browser.post(f"/study/rate/{trial['token']}/", {"score": score, **FACTS})
+            fields = {"score": score, "receipt": image.header("Receipt"), **FACTS}
+            answer = await self.browser.post(f"/study/rate/{trial['token']}/", fields)
             self.rated.append((begun, time.monotonic() - begun))
             assert answer.status == 200, answer.body[:300]
             self.acknowledged[trial["token"]] = score

@@ -12,6 +12,7 @@ from analysis.scale import Scale
 from studies.access import invited_rater
 from studies.models import Rating, SourceImage, Stimulus, Study
 from studies.rating import sessions
+from studies.rating.evidence import receipt
 from studies.rating.recording import record_rating
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.rating.test_sessions import DISPLAY
@@ -136,7 +137,14 @@ def _agreed(rater):
 
 def _rate(rater, session, score):
     token = sessions.upcoming_trials(session)[0].token
-    record_rating(rater_token=rater.token, token=token, score=score, display=DISPLAY, now=NOW)
+    record_rating(
+        rater_token=rater.token,
+        token=token,
+        score=score,
+        display=DISPLAY,
+        receipt=receipt(token=token, now=NOW),
+        now=NOW,
+    )
 
 
 def _columns(table):

@@ -8,6 +8,7 @@ from django.utils import timezone
 from studies.access import invited_rater
 from studies.models import Rating, SourceImage, Stimulus, Study, StudyImage, StudyMethod, Trial
 from studies.rating import sessions
+from studies.rating.evidence import receipt
 from studies.rating.recording import record_rating
 from tests.studies.factories import launch, make_benchmark, make_methods, make_rater, make_study
 from tests.studies.rating.test_sessions import DISPLAY
@@ -27,7 +28,14 @@ def rating(study):
     sessions.agree(rater=rater, now=NOW)
     session = sessions.finish_calibration(rater=invited_rater(token=rater.token))
     trial = sessions.upcoming_trials(session)[0]
-    record_rating(rater_token=rater.token, token=trial.token, score=3, display=DISPLAY, now=NOW)
+    record_rating(
+        rater_token=rater.token,
+        token=trial.token,
+        score=3,
+        display=DISPLAY,
+        receipt=receipt(token=trial.token, now=NOW),
+        now=NOW,
+    )
     return Rating.objects.get()
 
 

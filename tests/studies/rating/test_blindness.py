@@ -64,13 +64,13 @@ def walk(rater):
         client.get(reverse("image", args=[trial.token]))
     client.post(reverse("calibrated"), follow=True)
     while upcoming := client.get(reverse("upcoming")).json()["upcoming"]:
-        for trial in upcoming:
-            client.get(trial["url"])
+        proofs = [client.get(trial["url"]).headers["Receipt"] for trial in upcoming]
         address = reverse("rate", args=[upcoming[0]["token"]])
         client.post(address, {"score": 6})
-        client.post(reverse("rate", args=[upcoming[-1]["token"]]), {"score": 1, **FACTS})
+        client.post(reverse("rate", args=[upcoming[-1]["token"]]), {"score": 1, "receipt": proofs[-1], **FACTS})
         client.post(address, {"score": 3, **FACTS})
-        client.post(address, {"score": 4, **FACTS})
+        for score in (3, 4):
+            client.post(address, {"score": score, "receipt": proofs[0], **FACTS})
     client.get(home)
     client.get(reverse("withdraw"))
     lifecycle.close(study=rater.study, now=timezone.now())
@@ -129,11 +129,14 @@ def test_a_files_name_or_hash_in_a_header_is_found(walk):
 def test_all_versions_of_a_source_travel_alike(walk):
     """The same headers, name by name and value by value (Content-Length is one), and as many bytes.
 
-    But for the request's number, which is drawn anew for each.
+    But for the request's number, which is drawn anew for each, and the receipt, signed over the trial's token and the
+    time: of these the lengths.
     """
     alike, versions = defaultdict(set), defaultdict(set)
     for source, thing in images(walk):
-        headers = tuple(header for header in thing.headers if header[0] != "X-Request-ID")
+        headers = tuple(
+            (name, len(value) if name in ("X-Request-ID", "Receipt") else value) for name, value in thing.headers
+        )
         alike[source.name].add((headers, len(thing.body)))
         versions[source.name].add(thing.body)
     assert {name: len(bodies) for name, bodies in versions.items()} == {

@@ -11,6 +11,7 @@ from studies.access import InvitationRevoked, RaterWithdrawn, StudyNotOpen, Unkn
 from studies.models import Rating, Session, StudyEvent, Trial
 from studies.protocol import order
 from studies.rating import sessions
+from studies.rating.evidence import receipt
 from studies.rating.recording import (
     DisplayFacts,
     InvalidRating,
@@ -56,7 +57,14 @@ def reread(rater):
 
 
 def rate(rater, trial, score=3, now=NOW, display=DISPLAY):
-    return record_rating(rater_token=rater.token, token=trial.token, score=score, display=display, now=now)
+    return record_rating(
+        rater_token=rater.token,
+        token=trial.token,
+        score=score,
+        display=display,
+        receipt=receipt(token=trial.token, now=now),
+        now=now,
+    )
 
 
 def due(session):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from studies.models import Rating, Session, StudyEvent, Trial
 from studies.rating import sessions
+from studies.rating.evidence import receipt
 from studies.research import invitations, lifecycle
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 
@@ -71,7 +72,8 @@ def trials(rater):
 
 
 def rate(client, trial, score=4, **changes):
-    return client.post(reverse("rate", args=[trial.token]), {"score": score, **FACTS, **changes})
+    proof = receipt(token=trial.token, now=timezone.now())
+    return client.post(reverse("rate", args=[trial.token]), {"score": score, "receipt": proof, **FACTS, **changes})
 
 
 def fetch(client, trial):
@@ -320,11 +322,22 @@ def test_a_score_that_is_not_on_the_scale_is_refused(rater, browser, score):
 
 
 @pytest.mark.parametrize("name", FACTS)
-@pytest.mark.parametrize("value", ["-1", "nan", "inf", "", "wide"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "", "wide", "\u0663", "1_0", "+1"])
 def test_a_display_fact_that_cannot_be_is_refused(rater, browser, name, value):
     response = rate(browser, trials(rater)[0], **{name: value})
     assert response.status_code == 422
     assert list(response.json()["errors"]) == [name]
+    assert not Rating.objects.exists()
+
+
+def test_a_time_beyond_all_reason_is_stored_as_a_day_and_minus_zero_as_zero(rater, browser):
+    rate(browser, trials(rater)[0], response_ms="1e300", hidden_ms="-0", waited_ms="1e-7")
+    rating = Rating.objects.get()
+    assert (rating.response_ms, repr(rating.hidden_ms), rating.waited_ms) == (24 * 3600 * 1000, "0.0", 1e-7)
+
+
+def test_a_score_in_digits_of_another_script_is_refused(rater, browser):
+    assert rate(browser, trials(rater)[0], score="\u0663").status_code == 422
     assert not Rating.objects.exists()
 
 
@@ -423,11 +436,11 @@ def test_withdrawing_asks_first(rater, browser):
 
 def test_withdrawing_erases_the_raters_ratings_and_nobody_elses(rater, browser, other):
     rate(browser, trials(rater)[0])
-    other_trial = other.get(reverse("upcoming")).json()["upcoming"][0]
-    other.post(reverse("rate", args=[other_trial["token"]]), {"score": 1, **FACTS})
+    theirs = Trial.objects.get(token=other.get(reverse("upcoming")).json()["upcoming"][0]["token"])
+    rate(other, theirs, score=1)
     page = browser.post(reverse("withdraw"))
     assert "1 rating erased" in page.text
-    assert [rating.trial.token for rating in Rating.objects.all()] == [other_trial["token"]]
+    assert [rating.trial.token for rating in Rating.objects.all()] == [theirs.token]
     assert StudyEvent.objects.filter(kind="withdrawal", rater=rater.label).count() == 1
 
 

@@ -12,6 +12,7 @@ from analysis.schema import RATINGS_COLUMNS, SCALE_COLUMNS, read_ratings
 from studies.access import invited_rater
 from studies.models import Method, Stimulus, Study
 from studies.rating import sessions
+from studies.rating.evidence import receipt
 from studies.rating.recording import record_rating
 from studies.rating.withdrawal import withdraw
 from studies.research.export import objective_frame, ratings_frame, serialise
@@ -32,7 +33,14 @@ def rate_all(study, label, *, limit=None, shift=0, scores=SCORES, **values):
     trials = session.trials.filter(phase="rated").select_related("stimulus__method")[:limit]
     for trial in trials:
         score = max(1, scores[trial.stimulus.method.name] - shift)
-        record_rating(rater_token=rater.token, token=trial.token, score=score, display=DISPLAY, now=NOW)
+        record_rating(
+            rater_token=rater.token,
+            token=trial.token,
+            score=score,
+            display=DISPLAY,
+            receipt=receipt(token=trial.token, now=NOW),
+            now=NOW,
+        )
     return rater
 
 

@@ -5,6 +5,7 @@ import { Backoff } from "./page.js";
 export class Images {
   #wanted = [];
   #bitmaps = new Map();
+  #receipts = new Map();
   #loading = false;
   #loaded;
   #refused;
@@ -26,12 +27,18 @@ export class Images {
       if (tokens.has(token)) continue;
       bitmap.close();
       this.#bitmaps.delete(token);
+      this.#receipts.delete(token);
     }
     this.#load();
   }
 
   get(trial) {
     return this.#bitmaps.get(trial.token);
+  }
+
+  // What the server signed when it sent the image: its rating brings it back.
+  receipt(trial) {
+    return this.#receipts.get(trial.token);
   }
 
   // By its token: the server names a trial anew with every answer.
@@ -46,12 +53,13 @@ export class Images {
     let trial;
     while ((trial = this.#wanted.find((one) => !this.#bitmaps.has(one.token)))) {
       try {
-        const bitmap = await fetchBitmap(trial);
+        const { bitmap, receipt } = await fetchImage(trial);
         if (!this.#isWanted(trial)) {
           bitmap.close();
           continue;
         }
         this.#bitmaps.set(trial.token, bitmap);
+        this.#receipts.set(trial.token, receipt);
         backoff.reset();
         this.#loaded(trial);
       } catch (error) {
@@ -69,6 +77,8 @@ export class Images {
   }
 }
 
+export const receiptOf = (response) => response.headers.get("Receipt") ?? "";
+
 class Refused extends Error {
   constructor(answer) {
     super(answer.message);
@@ -76,11 +86,11 @@ class Refused extends Error {
   }
 }
 
-async function fetchBitmap(trial) {
+async function fetchImage(trial) {
   const response = await fetch(trial.url, { cache: "no-store", signal: AbortSignal.timeout(60_000) });
   if ([403, 404, 409].includes(response.status)) throw new Refused(await response.json());
   if (!response.ok) throw new Error(`image: ${response.status}`);
   const bitmap = await createImageBitmap(await response.blob(), { colorSpaceConversion: "none" });
   if (bitmap.width !== trial.width || bitmap.height !== trial.height) throw new Error("image: cut off");
-  return bitmap;
+  return { bitmap, receipt: receiptOf(response) };
 }

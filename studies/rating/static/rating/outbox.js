@@ -1,6 +1,7 @@
 // Ratings on their way to the server: stored from the key press until the server has answered for them, and sent one
 // after the other, the earliest trial first.
 
+import { receiptOf } from "./images.js";
 import { Backoff } from "./page.js";
 import { Store } from "./store.js";
 
@@ -10,16 +11,17 @@ const TIMEOUT = 20_000;
 export class Outbox {
   #ratings = new Map();
   #store;
-  #rateUrl;
+  #urls;
   #on;
   #sending = false;
   #windows;
 
   // on.saved(standing), on.conflict(rating, answer), on.disorder(), on.refused(answer), on.unsaved(number or 0),
   // on.elsewhere(position): another window of this browser rated it.
-  constructor({ key, rateUrl, on }) {
+  // urls: {rate, image}, with TOKEN for a trial's.
+  constructor({ key, urls, on }) {
     this.#store = new Store(key);
-    this.#rateUrl = rateUrl;
+    this.#urls = urls;
     this.#on = on;
     this.#windows = new BroadcastChannel(`rater:${key}`);
     this.#windows.onmessage = (event) => this.#on.elsewhere?.(event.data);
@@ -87,10 +89,17 @@ export class Outbox {
     return true;
   }
 
-  async #post({ token, fields }) {
+  // The image was sent by a site that had no receipts yet.
+  async #fetchReceipt({ token, fields }) {
+    const response = await fetch(this.#urls.image.replace("TOKEN", token), { cache: "no-store" });
+    fields.receipt = receiptOf(response);
+  }
+
+  async #post(rating) {
+    const { token, fields } = rating;
     const slow = setTimeout(() => this.#on.unsaved(this.size), SLOW);
     try {
-      const response = await fetch(this.#rateUrl.replace("TOKEN", token), {
+      const response = await fetch(this.#urls.rate.replace("TOKEN", token), {
         method: "POST",
         headers: { "X-CSRFToken": csrfToken() },
         body: new URLSearchParams(fields),
@@ -99,6 +108,10 @@ export class Outbox {
       });
       if (response.status >= 500 || response.status === 429) return { again: true };
       const body = await bodyOf(response);
+      if (body.code === "no-receipt") {
+        await this.#fetchReceipt(rating);
+        return { again: true };
+      }
       // An earlier rating is still on its way from another window, or was lost.
       if (body.code === "not-due") return { again: true, disorder: true };
       return { status: response.status, body };

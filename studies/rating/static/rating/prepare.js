@@ -24,7 +24,7 @@ function unsaved(number) {
 
 const outbox = new Outbox({
   key: data.outbox,
-  rateUrl: data.rate,
+  urls: data,
   on: {
     saved() {},
     conflict: (rating, { message }) => (element("unsent").textContent = message),

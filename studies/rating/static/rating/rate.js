@@ -35,7 +35,7 @@ const images = new Images({
 });
 const outbox = new Outbox({
   key: data.outbox,
-  rateUrl: data.rate,
+  urls: data,
   on: { saved, conflict, disorder: resync, refused: refuse, unsaved, elsewhere },
 });
 
@@ -101,7 +101,9 @@ function rate(score) {
   const { seen, unseen } = watch.read(performance.now());
   if (seen < data.least_view_ms) return; // a slip
   const { position, token } = trial;
-  outbox.add({ position, token, fields: { score, response_ms: seen, hidden_ms: unseen, waited_ms: waited, ...displayFacts() } });
+  const receipt = images.receipt(trial);
+  const times = { response_ms: seen, hidden_ms: unseen, waited_ms: waited };
+  outbox.add({ position, token, fields: { score, receipt, ...times, ...displayFacts() } });
   lastActive = Date.now();
   element("heard").textContent = `Image ${standing.rated + outbox.size}: rated`;
   next();
