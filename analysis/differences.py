@@ -78,7 +78,12 @@ class Comparison(NamedTuple):
 
 
 def comparisons(benchmark: Benchmark) -> Iterator[Comparison]:
-    """Every pair of the benchmark's methods, the first by name first."""
+    """Every pair of the benchmark's methods, the first by name first; none where no source has two methods."""
+    seen = np.zeros(benchmark.sources, np.int64)
+    for each in benchmark.methods:
+        seen[np.unique(each.cell % benchmark.sources)] += 1
+    if seen.max() < 2:
+        return
     for a, b in combinations(benchmark.methods, 2):
         yield compare(a, b, sources=benchmark.sources)
 
@@ -88,7 +93,7 @@ def compare(a: Scores, b: Scores, *, sources: int) -> Comparison:
     if len(a.cell) == len(b.cell) and np.array_equal(a.cell, b.cell):
         cells, scores = a.cell, np.column_stack([a.score, b.score])
     else:
-        cells = np.union1d(a.cell, b.cell)
+        cells = _union(a.cell, b.cell)
         scores = np.full((len(cells), 2), np.nan)
         for column, one in enumerate((a, b)):
             scores[np.searchsorted(cells, one.cell), column] = one.score
@@ -99,6 +104,14 @@ def compare(a: Scores, b: Scores, *, sources: int) -> Comparison:
     kept = common[source]
     pair = Pair(_dense(rater[kept]), _dense(source[kept]), scores[kept])
     return Comparison(a, b, rater, source, scores, pair)
+
+
+def _union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Every value of two sorted arrays once, sorted: merged, which takes less time than `np.union1d`."""
+    merged = np.sort(np.concatenate([a, b]), kind="stable")
+    first = np.ones(len(merged), bool)
+    first[1:] = merged[1:] != merged[:-1]
+    return np.asarray(merged[first])
 
 
 def _dense(codes: np.ndarray) -> np.ndarray:

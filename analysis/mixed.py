@@ -30,6 +30,7 @@ from analysis.significance import holm
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST_EFFECTS = 5000  # random effects: their full covariance takes 200 MB, several times over
 NEWTON_STEPS = 50
 NEWTON_TOLERANCE = 1e-10
 SMALL_SD = 1e-2  # a random effect this small is at its boundary: no standard error can be had for it
@@ -284,7 +285,8 @@ def ordinal_mixed_model(
     A method whose scores do not overlap with the others' (all of them 1, say) has no finite estimate: the model is
     separated. Such methods are left out of the fit, have an infinite estimate without se or p, and stand in `problems`;
     where the baseline is one of them, another takes its place. Raises RatingsError for a table of several benchmarks,
-    one method, one rater or one source, for an unknown baseline, and where no two methods' scores overlap.
+    one method, one rater or one source, for an unknown baseline, where no two methods' scores overlap, and for more
+    than MOST_EFFECTS random effects.
     """
     table = first_showings(ratings)
     if table["benchmark"].nunique() > 1:
@@ -322,6 +324,12 @@ def _fit_methods(table: pd.DataFrame, baseline: str, *, interactions: bool) -> O
     if interactions:
         for name in ("rater", "source"):
             groups[f"method x {name}"] = group_codes(table, ["method", name])[0]
+    effects = sum(int(codes.max()) + 1 for codes in groups.values())
+    if effects > MOST_EFFECTS:
+        raise RatingsError(
+            f"the model would have {effects} random effects and takes time with their cube: {MOST_EFFECTS} at most; "
+            "the pairwise tests compare the methods"
+        )
     levels, response = np.unique(table["score"].to_numpy(), return_inverse=True)
     return fit_ordinal(
         response,

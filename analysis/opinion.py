@@ -271,9 +271,11 @@ def average_ranks(ratings: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for benchmark, table in first_showings(ratings).groupby("benchmark"):
-        wide = table.pivot(index=["rater", "source"], columns="method", values="score").dropna()
-        ranks = (-wide).rank(axis=1).to_numpy(np.float64)
-        for column, method in enumerate(wide.columns):
+        methods = sorted(set(table["method"]))
+        complete = table.groupby(["rater", "source"])["score"].transform("size") == len(methods)
+        wide = table[complete].pivot(index=["rater", "source"], columns="method", values="score")
+        ranks = (-wide).reindex(columns=methods).rank(axis=1).to_numpy(np.float64)
+        for column, method in enumerate(methods):
             rank = ranks[:, column]
             sd = rank.std(ddof=1) if len(rank) > 1 else np.nan
             mean = rank.mean() if len(rank) else np.nan

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from analysis.report import Options
 
 MOST_ROWS = 200  # a longer table is in its CSV file only
+MOST_NAMED = 30  # raters in a sentence
 _CAPTIONS = {
     "score_distributions": "Distribution of the scores, the mean as a red diamond (figure 5 of the paper).",
     "mos": "Mean opinion scores with 95 % intervals, cut at the ends of the scale.",
     "ranks": "Average rank of each method within one rater and image, 1 = best, ties averaged; of these raters on "
     "these images, and no test.",
-    "raters": "Bias and inconsistency of the raters with 95 % limits (ITU-T P.910 Annex E).",
+    "raters": "Bias and inconsistency of the raters with 95 % limits (ITU-T P.910 Annex E); of more than "
+    f"{plots.MOST_RATERS} raters, how many have which.",
     "screening": "The raters on the correlation and BT.500 screens; a filled square is rejected by some screen.",
 }
 
@@ -154,6 +156,7 @@ def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images:
         images=encoded,
         captions=_CAPTIONS,
         most_rows=MOST_ROWS,
+        most_named=MOST_NAMED,
         counts=_counts(results),
         pair_numbers=_numbers(pairs),
         published_numbers=_numbers(results.tables["significance_as_published"]),

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 INK, RED, BLUE, ORANGE, GREEN = "#222222", "#d55e00", "#0072b2", "#e69f00", "#009e73"
 STYLES = [(BLUE, "o"), (RED, "s"), (GREEN, "^"), (ORANGE, "D"), (INK, "v"), ("#cc79a7", "P")]
 MOST_LABELS = 25  # more points than this cannot be labelled one by one
+MOST_METHODS = 400  # more than this have no names below an axis
+MOST_RATERS = 150  # more than this are counted and not drawn one by one
 _RC: dict[Any, Any] = {
     "svg.hashsalt": "mosweb",  # without it the ids inside an SVG are random
     "svg.fonttype": "path",
@@ -104,12 +106,15 @@ def benchmarks_in_order(table: pd.DataFrame) -> list[str]:
 
 
 def _methods(axes: Axes, methods: list[str], titles: Titles) -> None:
+    axes.set_xlim(-0.6, len(methods) - 0.4)
+    if len(methods) > MOST_METHODS:
+        axes.set(xticks=[], xlabel=f"{len(methods)} methods, in the order of the tables")
+        return
     axes.set_xticks(range(len(methods)), [paper.title(m, titles) for m in methods])
     axes.tick_params(axis="x", labelrotation=45 if len(methods) <= MOST_LABELS else 90)
     for label in axes.get_xticklabels():
         label.set_horizontalalignment("right" if len(methods) <= MOST_LABELS else "center")
         label.set_rotation_mode("anchor" if len(methods) <= MOST_LABELS else "default")
-    axes.set_xlim(-0.6, len(methods) - 0.4)
 
 
 def _score_ticks(axes: Axes, scale: Scale) -> None:
@@ -144,9 +149,12 @@ def score_distributions(
         values = part.pivot(index="score", columns="method", values="count" if equal else "share")[methods]
         gap = (values.index[-1] - values.index[0]) / (len(values) - 1)
         edges = values.index[0] + gap * (np.arange(len(values) + 1) - 0.5)
-        image = axes.pcolormesh(np.arange(len(methods) + 1) - 0.5, edges, values, cmap="Greys", vmin=0)
+        many = len(methods) > MOST_METHODS  # as an image: an SVG of a shape for each would be of megabytes
+        at = np.arange(len(methods) + 1) - 0.5
+        image = axes.pcolormesh(at, edges, values, cmap="Greys", vmin=0, rasterized=many)
         means = mos[mos["benchmark"] == benchmark].set_index("method")["mos"].reindex(methods)
-        axes.plot(range(len(methods)), means, "D", color=RED, markeredgecolor="white", markersize=7, label="mean")
+        style: dict[str, Any] = {"markersize": 2} if many else {"markeredgecolor": "white", "markersize": 7}
+        axes.plot(range(len(methods)), means, "D", color=RED, label="mean", rasterized=many, **style)
         _methods(axes, methods, titles)
         axes.set(title=benchmark, ylabel="score", ylim=(edges[0], edges[-1]))
         _score_ticks(axes, scale)
@@ -173,7 +181,9 @@ def mean_scores(
         )
         bars = np.maximum(np.stack([mean - low, high - mean]), 0)
         where = np.arange(len(methods)) + offset
-        axes.errorbar(where, mean, yerr=bars, label=benchmark, color=colour, fmt=marker, capsize=2.5, markersize=5)
+        many = len(methods) > MOST_METHODS
+        style: dict[str, Any] = {"color": colour, "fmt": marker, "capsize": 2.5, "markersize": 5, "rasterized": many}
+        axes.errorbar(where, mean, yerr=bars, label=benchmark, **style)
         if asterisks is not None:
             starred = asterisks[asterisks["asterisk"] & (asterisks["benchmark"] == benchmark)]["method"]
             for x, y, method in zip(where, high, methods, strict=True):
@@ -265,7 +275,12 @@ def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], sc
 
 @mpl.rc_context(_RC)
 def raters(table: pd.DataFrame) -> Figure:
-    """Bias and inconsistency of each rater with 95 % limits, ordered by bias (the P.910 recovery)."""
+    """Bias and inconsistency of each rater with 95 % limits, ordered by bias (the P.910 recovery).
+
+    Of more than MOST_RATERS how many have which.
+    """
+    if len(table) > MOST_RATERS:
+        return _rater_counts(table)
     table = table.sort_values(["bias", "rater"])
     figure, (left, right) = _figure(9, 1.3 + 0.19 * len(table), 2, share=True)
     y = np.arange(len(table))
@@ -282,9 +297,17 @@ def raters(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _rater_counts(table: pd.DataFrame) -> Figure:
+    figure, panels = _figure(9, 3.6, 2)
+    for axes, name, colour in zip(panels, ("bias", "inconsistency"), (BLUE, RED), strict=True):
+        axes.hist(table[name], bins=40, color=colour)
+        axes.set(xlabel=f"{name} (units of the score)", ylabel="raters")
+    return figure
+
+
 @mpl.rc_context(_RC)
 def screening(found: dict[str, pd.DataFrame]) -> Figure:
-    """Each rater on the two panel screens; a rater that any screen rejects is a filled red square, named."""
+    """Each rater on the two panel screens; a rater that any screen rejects is a filled red square, named among few."""
     rejected = {rater for table in found.values() for rater in table.loc[table["rejected"], "rater"]}
     figure, (left, right) = _figure(9, 3.6, 2)
     correlation = found["correlation"].sort_values(["correlation", "rater"])
@@ -306,8 +329,9 @@ def screening(found: dict[str, pd.DataFrame]) -> Figure:
 def _scatter(axes: Axes, x: pd.Series, table: pd.DataFrame, column: str, rejected: set[str]) -> None:
     bad = table["rater"].isin(rejected).to_numpy()
     at, level, names = x.to_numpy(), table[column].to_numpy(), table["rater"].to_numpy()
-    axes.plot(at[~bad], level[~bad], "o", markerfacecolor="white", color=BLUE, markersize=5, zorder=3)
-    axes.plot(at[bad], level[bad], "s", color=RED, markersize=6, zorder=3)
-    for index in np.flatnonzero(bad):
+    many = len(table) > MOST_RATERS  # as an image: an SVG of a shape for each would be of megabytes
+    axes.plot(at[~bad], level[~bad], "o", markerfacecolor="white", color=BLUE, markersize=5, zorder=3, rasterized=many)
+    axes.plot(at[bad], level[bad], "s", color=RED, markersize=6, zorder=3, rasterized=many)
+    for index in np.flatnonzero(bad) if bad.sum() <= MOST_LABELS else ():
         where = (at[index], level[index])
         axes.annotate(str(names[index]), where, xytext=(4, -11), textcoords="offset points", fontsize=8, zorder=4)

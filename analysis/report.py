@@ -204,6 +204,9 @@ def _tests(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[st
     tests = pairwise_tests(ratings, unit=options.unit, zero_method=options.zero_method, margin=options.margin)
     published = pairwise_tests(ratings, unit=AS_PUBLISHED, zero_method=options.zero_method)
     notes += unit_notes(tests)
+    for benchmark, table in ratings.groupby("benchmark"):
+        if table["method"].nunique() > 1 and benchmark not in set(tests["benchmark"]):
+            notes.append(f"{benchmark}: no source has two methods, so no two methods are compared.")
     stars, theirs = (family_asterisks(table, families=paper.FAMILIES) for table in (tests, published))
     return {
         "significance": _judged(tests),

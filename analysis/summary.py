@@ -77,10 +77,9 @@ _MIXED = ("mixed_effects", "mixed_random", "mixed_contrasts")
 
 def records(table: pd.DataFrame) -> list[dict[str, object]]:
     """The rows of a table, each by the columns' names."""
-    return [
-        {str(name): plain(value) for name, value in zip(table.columns, row, strict=True)}
-        for row in table.itertuples(index=False)
-    ]
+    names = [str(name) for name in table.columns]
+    columns = [[plain(value) for value in table[name].tolist()] for name in table.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def plain(value: object) -> object:

@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import crosstable, screening
+from analysis import crosstable, plots, screening
 from analysis.degenerate import causes
-from analysis.opinion import method_scores, mos
+from analysis.mixed import ordinal_mixed_model
+from analysis.opinion import average_ranks, method_scores, mos
+from analysis.page import write_report
 from analysis.panel import panel_of
 from analysis.prediction import agreement
 from analysis.recovery import information_limits, recover
 from analysis.reliability import alpha, icc
-from analysis.schema import STIMULUS
+from analysis.report import analyse
+from analysis.schema import STIMULUS, RatingsError
+from analysis.significance import pairwise_tests
 from tests.analysis.panels import random_panel
 
 
@@ -104,3 +108,46 @@ def test_of_many_raters_entered_twice_all_go_and_a_few_are_named():
     assert [name for name, gone in zip(panel.raters, out, strict=True) if gone] == sorted(set(again["rater"]))
     assert len(said) == 4
     assert said[-1] == "so did 5 more pairs of raters"
+
+
+def test_many_stimuli_without_methods_have_no_pairs_and_no_ranks_but_a_note():
+    ratings = crowd(raters=100, sources=4000, methods=1, each=40).assign(method=lambda table: "m" + table["source"])
+    tracemalloc.start()  # 8 million pairs, or 4,000 columns of ranks, would not fit
+    tests, ranks = pairwise_tests(ratings), average_ranks(ratings)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6
+    assert tests.empty
+    assert (ranks["n"] == 0).all()
+    assert len(ranks) == ratings["method"].nunique()
+    few = ratings[ratings["method"].isin(sorted(set(ratings["method"]))[:30])]
+    assert "b: no source has two methods, so no two methods are compared." in analyse(few).notes
+
+
+def test_figures_of_many_raters_and_methods_stay_small_and_name_none():
+    many = [f"r{index:05d}" for index in range(5000)]
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"rater": many, "bias": rng.normal(size=5000), "inconsistency": rng.uniform(0.5, 1, 5000)})
+    screens = {
+        "correlation": pd.DataFrame({"rater": many, "correlation": rng.uniform(0, 1, 5000), "threshold": 0.5}),
+        "bt500": pd.DataFrame({"rater": many, "share": rng.uniform(0, 0.2, 5000), "balance": rng.uniform(0, 1, 5000)}),
+    }
+    screens = {name: one.assign(rejected=rng.random(5000) < 0.2) for name, one in screens.items()}
+    methods = pd.DataFrame({"benchmark": "b", "method": many, "mos": 3.0, "ci_low": 2.5, "ci_high": 3.5})
+    for figure in (plots.raters(table), plots.screening(screens), plots.mean_scores(methods)):
+        assert len(plots.svg(figure)) < 300_000
+        assert max(figure.get_size_inches()) < 20
+
+
+def test_the_page_of_a_crowd_names_a_few_of_the_rejected_and_says_where_the_others_are(tmp_path):
+    found = write_report(crowd(raters=400, sources=50, each=20), out=tmp_path)
+    rejected = found.screens["correlation"]["rejected"].sum()
+    assert rejected > 30
+    page = (tmp_path / "report.html").read_text()
+    assert f"and {rejected - 30} more, in <code>tables/screening.csv</code>" in page
+    assert len(page) < 1_000_000
+
+
+def test_an_ordinal_model_of_a_crowd_is_refused_before_it_takes_the_memory():
+    with pytest.raises(RatingsError, match="random effects and takes time with their cube: 5000 at most"):
+        ordinal_mixed_model(crowd(raters=1000, sources=50))
