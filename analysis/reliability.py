@@ -39,12 +39,18 @@ def icc(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     parts = _parts(panel, source)
     k = float(panel.shape[1] / (1 / panel.n).sum())
     single = (parts[0], *_reliability_limits(*parts, confidence=confidence))
-    average = tuple(k * value / (1 + (k - 1) * value) for value in single)
+    average = tuple(_spearman_brown(value, k) for value in single)
     limit = _limit(panel, source, single)
     rows = [
         (name, *row, *reversed(panel.shape), k, limit) for name, row in (("ICC(2,1)", single), ("ICC(2,k)", average))
     ]
     return pd.DataFrame(rows, columns=["icc", "value", "ci_low", "ci_high", "n_stimuli", "n_raters", "k", "limit"])
+
+
+def _spearman_brown(value: float, k: float) -> float:
+    """Reliability of the mean of k raters from that of one; NaN at -1 / (k - 1), where the mean has no variance."""
+    below = 1 + (k - 1) * value
+    return k * value / below if below else np.nan
 
 
 def _reliability_limits(

@@ -167,3 +167,9 @@ def test_alpha_is_that_of_the_krippendorff_package(seed, missing):
     if paired.size and len(np.unique(paired[~np.isnan(paired)])) > 1:
         theirs = krippendorff.alpha(paired, level_of_measurement="ordinal", value_domain=np.arange(-2, 3) / 4)
         assert krippendorff_alpha(panel) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_raters_who_contradict_each_other_leave_their_mean_without_a_reliability():
+    table = icc(from_matrix([[2, 5], [2, 2], [1, 1], [5, 2]]).assign(benchmark="all", repeat=0))
+    assert table["value"].iloc[0] == pytest.approx(-1 / 3)
+    assert np.isnan(table["value"].iloc[1])
