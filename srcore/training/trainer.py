@@ -19,6 +19,7 @@ from srcore.networks.generator import Generator
 from srcore.networks.vgg import VGGFeatures
 from srcore.resize_torch import imresize
 from srcore.training import losses
+from srcore.training.compiling import usable
 from srcore.training.data import Batch, Crops, random_generator
 from srcore.training.parallel import Processes, synchronise
 from srcore.training.recipes import Recipe
@@ -72,8 +73,9 @@ class Trainer:
         speed: Speed | None = None,
     ) -> None:
         self.recipe, self.plan, self.device, self._seed = recipe, plan, device, seed
-        self.processes, self.speed = processes or Processes(), speed or Speed()
+        self.processes = processes or Processes()
         self.on_gpu = device.type == "cuda"
+        self.speed = usable(speed or Speed(), on_gpu=self.on_gpu)
         self._layout = torch.channels_last if self.speed.channels_last else torch.contiguous_format
         self._loss_weights = {
             "variation": recipe.total_variation,

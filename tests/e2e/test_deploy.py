@@ -19,7 +19,10 @@ import pytest
 
 from tests.e2e.plant import ROOT, Sqlite, program, wait_for
 from tests.e2e.scripted import Site
+from tests.e2e.test_generation_faults import NEW_STUDY
+from tests.e2e.test_hosts import write_pictures
 from tests.e2e.test_make_run import free_port
+from tests.studies.services import Valkey
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
@@ -211,6 +214,55 @@ def test_the_units_commands_start_the_site_on_systemds_socket_and_stop_it(tmp_pa
         assert site.wait(timeout=15) == 0  # TimeoutStopSec
     others = [path for path in (tmp_path / "var").rglob("*") if path.stat().st_mode & 0o007]
     assert others == []
+
+
+@pytest.mark.parametrize("unit", ["mosweb-worker.service", "mosweb-worker-gpu.service"])
+def test_a_workers_units_command_makes_images_and_stops_when_told(unit, tmp_path):
+    """The GPU's is given its queue's work too: where no GPU is, its networks run on the CPU."""
+    env = environment(tmp_path)
+    (tmp_path / "var").mkdir()
+    broker = Valkey(tmp_path)
+    broker.start()
+    env["REDIS_URL"] = broker.url
+    database = Sqlite(tmp_path / "var/db.sqlite3")
+    for command in commands("mosweb-prepare.service", tmp_path):
+        subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
+
+    def manage(*words: str) -> None:
+        command = [sys.executable, "manage.py", *words]
+        subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
+
+    (command,) = commands(unit, tmp_path)
+    method = "espcn" if "gpu" in unit else "bicubic"
+    try:
+        manage("import_benchmark", "noise", str(write_pictures(tmp_path / "pictures")))
+        manage("shell", "-v0", "-c", NEW_STUDY.format(benchmark="noise", methods=[method]))
+        manage("generate", "run", "--no-wait")
+        command = [word.replace("%%h", "here") for word in command]
+        worker = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            done = "SELECT count(*) FROM studies_stimulus WHERE state = 'done'"
+            wait_for(lambda: database.query(done) == [(14,)], seconds=180, what="14 images")
+            worker.terminate()
+            assert worker.wait(timeout=60) == 0  # TimeoutStopSec
+        finally:
+            worker.kill()
+            worker.wait()
+    finally:
+        broker.kill()
+
+
+def test_the_backup_units_command_makes_a_backup_and_staff_see_when(tmp_path):
+    env = environment(tmp_path)
+    (tmp_path / "var" / "backups").mkdir(parents=True)
+    for command in commands("mosweb-prepare.service", tmp_path):
+        subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
+    (command,) = commands("mosweb-backup.service", tmp_path)
+    assert command[-1] == "/var/lib/mosweb/backups"
+    command[-1] = str(tmp_path / "var/backups")
+    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
+    (backup,) = (tmp_path / "var/backups").glob("mosweb-*.zip")
+    assert Sqlite(tmp_path / "var/db.sqlite3").query("SELECT file_name FROM studies_backup") == [(backup.name,)]
 
 
 def test_the_compose_file_is_what_docker_compose_takes():

@@ -14,10 +14,11 @@ from srcore import resize_torch, write_image
 from srcore.inference import DeviceError, choose_device
 from srcore.networks import SRResNet
 from srcore.networks.srresnet import ConvBeforeShuffle
+from srcore.training import compiling
 from srcore.training.data import Crops
 from srcore.training.photos import find_photos
 from srcore.training.recipes import get_recipe
-from srcore.training.trainer import Trainer
+from srcore.training.trainer import Speed, Trainer
 
 
 def test_the_output_layers_indices_move_with_it_and_are_no_weights():
@@ -51,6 +52,34 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
     assert choose_device("cuda:1").index == 1
     with pytest.raises(DeviceError, match="there is no cuda:2: the last is cuda:1"):
         choose_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"), [("triton", "Triton is not installed"), ("compiler", "no C compiler (cc, gcc, clang)")]
+)
+def test_without_triton_or_a_compiler_a_note_says_so_and_the_rest_goes_on(gone, said, monkeypatch, tmp_path, capsys):
+    compiling._say.cache_clear()
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(compiling, "find_spec", lambda name: None if gone == "triton" else object())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    speed = compiling.usable(Speed(), on_gpu=True)
+    assert speed == replace(Speed(), compiled=False)
+    assert compiling.usable(Speed(), on_gpu=True) == speed
+    note = capsys.readouterr().err
+    assert said in note
+    assert note.count("note:") == 1
+
+
+def test_with_triton_and_a_compiler_or_without_a_gpu_nothing_is_left_out(monkeypatch, tmp_path, capsys):
+    (tmp_path / "gcc").touch(mode=0o755)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(compiling, "find_spec", lambda name: object())
+    assert compiling.usable(Speed(), on_gpu=True) == Speed()
+    monkeypatch.setattr(compiling, "find_spec", lambda name: None)
+    assert compiling.usable(Speed(), on_gpu=False) == Speed()
+    assert compiling.usable(Speed.plain(), on_gpu=True) == Speed.plain()
+    assert capsys.readouterr().err == ""
 
 
 def test_statistics_that_are_not_finite_are_noticed_before_a_state_is_saved(tmp_path):
