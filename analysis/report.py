@@ -30,7 +30,7 @@ from analysis.prediction import agreement, compare_metrics
 from analysis.ranktests import Blocks, friedman, friedman_posthoc
 from analysis.reliability import alpha, icc, retest
 from analysis.scale import Scale
-from analysis.schema import RatingsError, method_titles, scale_of, validate_ratings
+from analysis.schema import RatingsError, counted, method_titles, scale_of, validate_ratings
 from analysis.significance import (
     ALPHA,
     AS_PUBLISHED,
@@ -102,10 +102,15 @@ def analyse(
     `digests` are the sha256 of the files the tables came from; without them those of the tables as CSV are stated.
     """
     options = options or Options()
-    everyone = validate_ratings(ratings, scale=options.scale)
+    table = validate_ratings(ratings, scale=options.scale)
+    everyone = counted(table)
+    if everyone.empty:
+        raise RatingsError("every rating is of a stabilising trial: nothing is left to analyse")
     metrics = None if objective is None else match_ratings(objective_of(objective), everyone)
     kept = _exclude(everyone, options.exclude)
     notes = [] if metrics is None else list(metrics.notes)
+    if left_out := len(table) - len(everyone):
+        notes.append(f"{left_out} ratings of stabilising trials (ITU-R BT.500) are left out of everything here.")
     if gold_items is not None:
         notes += screening.gold_items_of(gold_items, everyone)[1]
     screens = screening.screens(everyone, gold_items=gold_items)
@@ -126,7 +131,7 @@ def analyse(
     if options.mixed:
         tables |= _mixed(kept, options, notes)
     sos_a = sos_parameter(kept)
-    found = dict(digests or _digests(everyone, None if metrics is None else metrics.values))
+    found = dict(digests or _digests(table, None if metrics is None else metrics.values))
     return Results(
         options=options,
         scale=scale_of(everyone, options.scale),

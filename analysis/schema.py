@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from analysis.files import Tell
 
 RATINGS_COLUMNS = (
-    "study", "rater", "session", "position", "benchmark", "source", "method", "method_title", "repeat", "score",
-    "response_ms", "rated_at", "served_at", "possible_ms", "hidden_ms", "waited_ms", "device_pixel_ratio",
+    "study", "rater", "session", "position", "benchmark", "source", "method", "method_title", "repeat", "stabilising",
+    "score", "response_ms", "rated_at", "served_at", "possible_ms", "hidden_ms", "waited_ms", "device_pixel_ratio",
     "visual_viewport_scale", "viewport_width", "viewport_height", "screen_width", "screen_height",
+    "canvas_width", "canvas_height", "canvas_css_width", "canvas_css_height",
 )  # fmt: skip
 SCALE_COLUMNS = ("scale_low", "scale_high", "scale_step")  # one scale in every row; an empty step is continuous
 TIMES = ("rated_at", "served_at")
@@ -45,6 +46,7 @@ _NUMBERS = {
     "scale_high": _ANY,
     "scale_step": _ANY._replace(empty=True),
     "repeat": Rule(0, 1_000, whole=True, empty=False),
+    "stabilising": Rule(0, 1, whole=True, empty=False),
     "position": Rule(0, np.inf, whole=True, empty=True),
     "response_ms": Rule(0, np.inf, whole=False, empty=True),
     "possible_ms": Rule(0, np.inf, whole=False, empty=True),
@@ -56,6 +58,10 @@ _NUMBERS = {
     "viewport_height": Rule(0, np.inf, whole=False, empty=True),
     "screen_width": Rule(0, np.inf, whole=False, empty=True),
     "screen_height": Rule(0, np.inf, whole=False, empty=True),
+    "canvas_width": Rule(0, np.inf, whole=False, empty=True),
+    "canvas_height": Rule(0, np.inf, whole=False, empty=True),
+    "canvas_css_width": Rule(0, np.inf, whole=False, empty=True),
+    "canvas_css_height": Rule(0, np.inf, whole=False, empty=True),
 }
 
 
@@ -65,11 +71,11 @@ def validate_ratings(ratings: pd.DataFrame, *, scale: Scale | None = None) -> pd
     rater, source, method, benchmark, study, session become text; score int64 where every level of the scale is whole,
     else float64; repeat int64; the other numbers float64; TIMES UTC datetimes. A missing benchmark is filled with
     "all" and a missing repeat with 0; row order, index 0..n-1 and unknown columns are kept. Two rows with the same
-    rater, benchmark, source, method and repeat are a duplicate and raise. Scores must lie on the table's scale
-    (`scale_of`); a `scale` given here is written into the table.
+    rater, benchmark, source, method, repeat and stabilising are a duplicate and raise. Scores must lie on the table's
+    scale (`scale_of`); a `scale` given here is written into the table.
     """
     table = checked_copy(ratings, REQUIRED, what="ratings table")
-    table = filled(table)
+    table = _complete(table)
     for column in _TEXT:
         if column in table:
             table[column] = text(table[column], required=column in _TEXT_REQUIRED)
@@ -82,7 +88,8 @@ def validate_ratings(ratings: pd.DataFrame, *, scale: Scale | None = None) -> pd
     for moment in TIMES:
         if moment in table:
             table[moment] = times(table[moment])
-    no_duplicate(table, RATING_KEY, hint="a second showing needs a column repeat (0 first, 1 second)")
+    key = [*RATING_KEY, "stabilising"] if "stabilising" in table else RATING_KEY
+    no_duplicate(table, key, hint="a second showing needs a column repeat (0 first, 1 second)")
     return table
 
 
@@ -188,7 +195,21 @@ def _stated(scale: Scale | Sequence[float] | None, score: pd.Series, tell: Tell)
 
 
 def filled(ratings: pd.DataFrame) -> pd.DataFrame:
-    """With the columns benchmark and repeat, and numbers as names: four columns of a notebook are enough everywhere."""
+    """What is counted, with the columns benchmark and repeat: four columns of a notebook are enough everywhere.
+
+    Numbers become names. Ratings of stabilising trials (ITU-R BT.500) are left out, by every function of the library.
+    """
+    return counted(_complete(ratings))
+
+
+def counted(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Without the ratings of stabilising trials, where a column says which those are; index 0..n-1 if there are any."""
+    if "stabilising" not in ratings or not (ratings["stabilising"] != 0).any():
+        return ratings
+    return ratings[ratings["stabilising"] == 0].reset_index(drop=True)
+
+
+def _complete(ratings: pd.DataFrame) -> pd.DataFrame:
     for column in _TEXT_REQUIRED:
         if column in ratings and pd.api.types.is_numeric_dtype(ratings[column]):
             ratings = ratings.assign(**{column: text(ratings[column], required=True)})

@@ -48,7 +48,9 @@ class Session(models.Model):
 
     rater = models.OneToOneField(Rater, on_delete=models.PROTECT, related_name="session")
     seed = models.PositiveBigIntegerField(editable=False)
-    calibration_trials = models.PositiveIntegerField(help_text="positions 1..n are shown, not rated")
+    calibration_trials = models.PositiveIntegerField(
+        help_text="positions 1..n: examples and practice, nothing is stored"
+    )
     trials_total = models.PositiveIntegerField(help_text="calibration and rated trials together")
     # The first position that is neither rated nor, in the calibration, seen. Moves by one rating at a time.
     next_position = models.PositiveIntegerField(default=1)
@@ -62,6 +64,13 @@ class Session(models.Model):
         null=True, help_text="Unix time at which the first image of those rated was sent"
     )
     viewed_ms = models.FloatField(default=0, help_text="the possible_ms of all that was rated")
+    # Back after a long gap: the examples are due again before the rating goes on.
+    examples_due = models.BooleanField(default=False)
+    # Of a study whose sittings end (rating.sittings): the first position of the present one, when it began, and when
+    # the last rating came.
+    sitting_first = models.PositiveIntegerField(null=True)
+    sitting_at = models.DateTimeField(null=True)
+    last_rated_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     @property
@@ -96,6 +105,8 @@ class Trial(models.Model):
 
     class Phase(models.TextChoices):
         CALIBRATION = "calibration"
+        PRACTICE = "practice"
+        STABILISING = "stabilising"
         RATED = "rated"
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="trials")
@@ -103,7 +114,10 @@ class Trial(models.Model):
     phase = models.CharField(max_length=12, choices=Phase.choices)
     stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="trials")
     repeat = models.PositiveSmallIntegerField(default=0, help_text="0: first showing, 1: second")
-    anchor_score = models.FloatField(null=True, help_text="the score a calibration image stands for")
+    anchor_score = models.FloatField(
+        null=True, help_text="the score a calibration image stands for; the lowest expected of a practice image"
+    )
+    anchor_high = models.FloatField(null=True, help_text="the highest expected of a practice image")
     token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
 
     class Meta:
@@ -111,9 +125,10 @@ class Trial(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["session", "position"], name="one_trial_a_position"),
             models.CheckConstraint(
-                condition=Q(phase="rated", anchor_score__isnull=True)
-                | Q(phase="calibration", anchor_score__isnull=False),
-                name="only_calibration_has_an_anchor",
+                condition=Q(phase__in=["rated", "stabilising"], anchor_score__isnull=True, anchor_high__isnull=True)
+                | Q(phase="calibration", anchor_score__isnull=False, anchor_high__isnull=True)
+                | Q(phase="practice", anchor_score__isnull=False, anchor_high__gte=models.F("anchor_score")),
+                name="only_what_is_not_rated_has_an_anchor",
             ),
         ]
 
@@ -146,6 +161,11 @@ class Rating(models.Model):
     viewport_height = models.FloatField(help_text="CSS pixels")
     screen_width = models.FloatField(help_text="CSS pixels")
     screen_height = models.FloatField(help_text="CSS pixels")
+    # Where width in device pixels is not width in CSS pixels x device_pixel_ratio, images were not pixel by pixel.
+    canvas_width = models.FloatField(null=True, help_text="of the area for images: its own pixels")
+    canvas_height = models.FloatField(null=True, help_text="of the area for images: its own pixels")
+    canvas_css_width = models.FloatField(null=True, help_text="of the area for images: CSS pixels")
+    canvas_css_height = models.FloatField(null=True, help_text="of the area for images: CSS pixels")
 
     class Meta:
         constraints: ClassVar = [

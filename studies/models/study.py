@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -12,6 +13,7 @@ from studies.models.content import Benchmark, Method, SourceImage, Stimulus
 from studies.models.fields import ScaleField
 
 LONGEST_PACE_MS = 10_000
+LONGEST_REST_MINUTES = 24 * 60
 DEFAULT_INSTRUCTIONS = """\
 You will see one image after another. Rate the quality of each image from {low} to {high}, \
 by how good it looks to you. There are no right or wrong answers.
@@ -82,34 +84,68 @@ class Study(models.Model):
         validators=[MaxValueValidator(2**63 - 1)],
         help_text="Every rater's order follows from this number and the rater's label.",
     )
+    stabilising = models.PositiveSmallIntegerField(
+        "stabilising trials",
+        default=0,
+        help_text="So many images are rated once more before all others, while a rater's opinion settles (ITU-R BT.500 "
+        "has about five). Raters cannot tell them apart; they are stored, and no result counts them.",
+    )
+    practice = models.TextField(
+        "practice images",
+        default="",
+        blank=True,
+        help_text="One a line: benchmark/image, method, expected score or range, such as Set5/baby bicubic 2-3. Rated "
+        "after the examples as the real ones are; the page then says what was expected, and nothing is stored.",
+    )
     announce_start = models.BooleanField(
         "a page says when it counts",
         default=True,
         help_text="Between the examples and the first image, with its button elsewhere than the examples' one.",
     )
     least_view_ms = models.PositiveSmallIntegerField(
-        "answers count after milliseconds",
+        "shortest look that counts, in milliseconds",
         default=300,
         validators=[MaxValueValidator(LONGEST_PACE_MS)],
         help_text="What is pressed before the image was visible for so long is taken for a slip. 0: everything counts.",
     )
     gap_ms = models.PositiveSmallIntegerField(
-        "grey between images, milliseconds",
+        "grey between two images, in milliseconds",
         default=500,
         validators=[MaxValueValidator(LONGEST_PACE_MS)],
-        help_text="The screen stays mid-grey for so long between two images.",
+        help_text="The screen stays mid-grey for so long.",
     )
     pause_minutes = models.PositiveSmallIntegerField(
-        "pause offered after minutes",
+        "minutes of rating until a pause is offered",
         default=20,
         validators=[MinValueValidator(1)],
-        help_text="A pause is offered after so long.",
+        help_text="The rater may take it or go on.",
+    )
+    sitting_trials = models.PositiveIntegerField(
+        "most images in one sitting",
+        default=0,
+        help_text="Then the rater must rest. 0: no limit.",
+    )
+    sitting_minutes = models.PositiveSmallIntegerField(
+        "longest sitting, in minutes",
+        default=0,
+        help_text="By the clock; then the rater must rest. 0: no limit (ITU-R BT.500 has up to 30).",
+    )
+    rest_minutes = models.PositiveSmallIntegerField(
+        "rest between two sittings, in minutes",
+        default=0,
+        validators=[MaxValueValidator(LONGEST_REST_MINUTES)],
+        help_text="No image is shown for so long after a sitting; who stays away for so long begins a new one.",
     )
     reminder_minutes = models.PositiveSmallIntegerField(
-        "instructions again after minutes away",
+        "minutes away after which the instructions come again",
         default=60,
         validators=[MinValueValidator(1)],
-        help_text="A rater away for longer reads the instructions again.",
+        help_text="A rater who was away for longer reads them again before going on.",
+    )
+    examples_again = models.BooleanField(
+        "the examples come again with them",
+        default=True,
+        help_text="After the instructions, the rater sees the examples of both ends again.",
     )
     instructions = models.TextField(default=default_instructions)
     calibration = models.ManyToManyField(SourceImage, blank=True, related_name="+")
@@ -129,6 +165,13 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def clean(self) -> None:
+        limited = bool(self.sitting_trials or self.sitting_minutes)
+        if limited and not self.rest_minutes:
+            raise ValidationError({"rest_minutes": "A sitting that ends needs a rest after it: 1 minute or more."})
+        if self.rest_minutes and not limited:
+            raise ValidationError({"rest_minutes": "A rest needs sittings that end: set their most images or minutes."})
 
     @classmethod
     def protocol_fields(cls) -> "list[models.Field[Any, Any]]":
@@ -164,10 +207,11 @@ class StudyImage(models.Model):
         RATED = "rated"
         LOW_ANCHOR = "low", "calibration: the scale's low end"
         HIGH_ANCHOR = "high", "calibration: the scale's high end"
+        PRACTICE = "practice", "rated for practice, stored nowhere"
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="images")
     stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="+")
-    role = models.CharField(max_length=5, choices=Role.choices)
+    role = models.CharField(max_length=8, choices=Role.choices)
 
     class Meta:
         ordering: ClassVar = ["pk"]

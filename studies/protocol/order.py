@@ -13,10 +13,11 @@ class ImpossibleOrder(ValueError):
 
 @dataclass(frozen=True)
 class Item:
-    """An image that can be shown: the stimulus' key, and the source it was made from."""
+    """An image that can be shown: the stimulus' key, the source it was made from, its quality among that source's."""
 
     stimulus: int
     source: int
+    quality: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,44 @@ def plan_session(items: Sequence[Item], *, apart: bool, repeats: int, rng: rando
     return _number_repeats(_separate(shown, rng) if apart else shown)
 
 
+def plan_stabilising(items: Sequence[Item], *, number: int, before: int, apart: bool, rng: random.Random) -> list[int]:
+    """`number` of the stimuli to be shown once more before all others, while a rater's opinion settles (BT.500).
+
+    From the lowest quality to the highest in equal steps, as far as it is known, of each source in turn; in random
+    order. With `apart` no source comes twice in a row, nor last if it is `before`, the source of the first image after
+    them. `check_stabilising` says which numbers are possible; others raise ImpossibleOrder.
+    """
+    check_stabilising(items, number=number, apart=apart)
+    by_source: dict[int, list[Item]] = {}
+    for item in rng.sample(list(items), len(items)):
+        by_source.setdefault(item.source, []).append(item)
+    # The source that comes after them is taken least often.
+    sources = sorted(by_source, key=lambda source: source == before)
+    versions = {source: sorted(of, key=lambda item: item.quality) for source, of in by_source.items()}
+    chosen = []
+    for step in range(number):
+        left = versions[sources[step % len(sources)]]
+        chosen.append(left.pop(int((step + 0.5) / number * len(left))))
+    rng.shuffle(chosen)
+    # Drawn from the last to the first, so that the neighbour of `before` comes first.
+    return [item.stimulus for item in (reversed(_separate(chosen, rng, last=before)) if apart else chosen)]
+
+
+def check_stabilising(items: Sequence[Item], *, number: int, apart: bool) -> None:
+    """Raise ImpossibleOrder if so many stabilising trials cannot be taken of these images."""
+    if not number:
+        return
+    versions = Counter(item.source for item in items)
+    most = len(versions) * min(versions.values(), default=0)
+    if apart and len(versions) == 1:
+        raise ImpossibleOrder(
+            "with one source every stabilising trial would show it twice in a row; add images of other sources, ask "
+            "for no stabilising trials, or choose the completely random order"
+        )
+    if number > most:
+        raise ImpossibleOrder(f"{number} stabilising trials are asked for, but these images allow {most} at most")
+
+
 def check_apart(items: Sequence[Item], *, repeats: int) -> None:
     """Raise ImpossibleOrder if some draw of repeats cannot keep the same source from coming twice in a row."""
     if not items:
@@ -60,12 +99,12 @@ def check_apart(items: Sequence[Item], *, repeats: int) -> None:
         )
 
 
-def _separate(shuffled: Sequence[Item], rng: random.Random) -> list[Item]:
+def _separate(shuffled: Sequence[Item], rng: random.Random, *, last: int | None = None) -> list[Item]:
+    """The same items with no source twice in a row; the first is of another source than `last`."""
     left: dict[int, list[Item]] = {}
     for item in shuffled:
         left.setdefault(item.source, []).append(item)
     order: list[Item] = []
-    last: int | None = None
     for remaining in range(len(shuffled), 0, -1):
         last = _draw_source(left, last=last, remaining=remaining, rng=rng)
         order.append(left[last].pop())

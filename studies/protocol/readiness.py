@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from django.core.files.storage import default_storage
 
 from studies.models import SourceImage, Study
-from studies.protocol import order
+from studies.protocol import order, practice
 from studies.protocol.slots import Role, Slot, slots
 from studies.storage.guard import GuardedStorage, StorageUnavailable, size_of, time_limit
 
@@ -30,15 +30,32 @@ def problems_of_design(study: Study, filled: Sequence[Slot]) -> list[str]:
     found = _missing(filled)
     if found:
         return found
+    found = _problems_of_practice(study)
     if study.repeats > len(rated):
         found.append(f"{study.repeats} repeats are asked for, but there are only {len(rated)} images to rate.")
-    elif study.order == Study.Order.APART:
-        items = [order.Item(slot.stimulus.pk, slot.source.pk) for slot in rated if slot.stimulus]
-        try:
-            order.check_apart(items, repeats=study.repeats)
-        except order.ImpossibleOrder as error:
-            found.append(f"The order is impossible: {error}.")
+    else:
+        found += _problems_of_order(study, rated)
     return found + _unequal((slot.source, slot.stimulus.file_bytes) for slot in filled if slot.stimulus)
+
+
+def _problems_of_order(study: Study, rated: Sequence[Slot]) -> list[str]:
+    items = [order.Item(slot.stimulus.pk, slot.source.pk) for slot in rated if slot.stimulus]
+    apart = study.order == Study.Order.APART
+    try:
+        if apart:
+            order.check_apart(items, repeats=study.repeats)
+        order.check_stabilising(items, number=study.stabilising, apart=apart)
+    except order.ImpossibleOrder as error:
+        return [f"The order is impossible: {error}."]
+    return []
+
+
+def _problems_of_practice(study: Study) -> list[str]:
+    try:
+        practice.find(study.practice, study.scale)
+    except practice.PracticeError as error:
+        return [f"Practice: {error}"]
+    return []
 
 
 def problems_of_files(filled: Sequence[Slot]) -> list[str]:

@@ -1,11 +1,13 @@
 """The places of a study's design, for each cell and calibration image, and the stimulus that fills each now."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from analysis.scale import Scale
 from studies.content.stimuli import current_stimuli
 from studies.models import Method, SourceImage, Stimulus, Study, StudyImage
+from studies.protocol import practice
 
 Role = StudyImage.Role
 # The two ends of the scale in the paper's calibration: nearest stands for the lowest score, HR for the highest.
@@ -28,7 +30,10 @@ class Slot:
 
 
 def slots(study: Study) -> list[Slot]:
-    """Every image of the study's design, filled or not. A launched study keeps those it was launched with."""
+    """Every image of the study's design, filled or not. A launched study keeps those it was launched with.
+
+    What a draft's practice asks for and is not here has no place; readiness says so.
+    """
     if study.state != Study.State.DRAFT:
         images = study.images.select_related("stimulus__source__benchmark", "stimulus__method")
         return [Slot(i.stimulus.source, i.stimulus.method, i.role, i.stimulus) for i in images]
@@ -51,3 +56,6 @@ def _places(study: Study) -> Iterator[tuple[SourceImage, Method, str]]:
         for source in calibration:
             for role, name in ANCHORS.items():
                 yield source, anchors[name], role
+    with suppress(practice.PracticeError):
+        for found in practice.find(study.practice, study.scale):
+            yield found.source, found.method, Role.PRACTICE

@@ -9,11 +9,13 @@ from analysis.scale import Scale
 from studies.access import Refusal, admit, invited_rater
 from studies.models import Rating, Session, StudyEvent, Trial
 from studies.models.session import rated_before
-from studies.rating import evidence
+from studies.rating import evidence, sittings
 from studies.rating.sessions import WINDOW, Standing, TrialNotDue, window
 from studies.rating.statements import OwnTrial, own_trial, store_rating
 
 logger = logging.getLogger(__name__)
+
+NOTHING_STORED = frozenset({Trial.Phase.CALIBRATION, Trial.Phase.PRACTICE})
 
 
 class UnknownTrial(Refusal):
@@ -58,6 +60,11 @@ class DisplayFacts:
     viewport_height: float
     screen_width: float
     screen_height: float
+    # Of a page that was loaded before these were asked for: None.
+    canvas_width: float | None = None
+    canvas_height: float | None = None
+    canvas_css_width: float | None = None
+    canvas_css_height: float | None = None
 
 
 def record_rating(
@@ -70,8 +77,8 @@ def record_rating(
     UnknownTrial, TrialNotDue, or what studies.access.invited_rater raises.
     """
     trial = _own_trial(rater_token=rater_token, token=token)
-    if trial.phase != Trial.Phase.RATED:
-        raise TrialNotDue("The examples are not rated.")
+    if trial.phase in NOTHING_STORED:
+        raise TrialNotDue("Of examples and practice nothing is stored.")
     scale = _scale(trial.scale)
     if not scale.contains(score):
         raise InvalidRating({"score": f"a number on the scale, {scale.text}"})
@@ -79,26 +86,44 @@ def record_rating(
     stored = False
     if trial.next_position == trial.position:
         proof = _proof(trial, token=token, receipt=receipt, claimed_ms=display.response_ms, now=now)
+        if trial.sittings_end:
+            # Who has rested begins a new sitting with this image.
+            sittings.at(_session(trial), now=now)
         values = {"trial_id": trial.pk, "score": score, "rated_at": now, **vars(display)}
         stored = store_rating(trial, values, proof)
     if not stored:
         _refuse_unless_repeated(trial, score=score, scale=scale)
         next_position = Session.objects.values_list("next_position", flat=True).get(pk=trial.session)
+    sitting = sittings.Sitting()
+    if trial.sittings_end:
+        session = _session(trial)
+        if stored:
+            sittings.rated(session, now=now)
+        sitting = sittings.at(session, now=now)
     return Standing(
         rated=rated_before(next_position, calibration),
         total=trial.trials_total - calibration,
-        upcoming=window(trial.session, next_position=next_position),
+        upcoming=window(trial.session, next_position=next_position, stop=sitting.stop),
         repeated=not stored,
+        rest=sitting.rest,
     )
 
 
-def image_trial(*, rater_token: str, token: str) -> OwnTrial:
-    """The trial behind an image address, for its rater and only while it is due soon. Raises as record_rating."""
+def image_trial(*, rater_token: str, token: str, now: datetime) -> OwnTrial:
+    """The trial behind an image address, for its rater and only while it is due soon. Raises as record_rating.
+
+    Raises sittings.RestDue while the rater must rest.
+    """
     trial = _own_trial(rater_token=rater_token, token=token)
+    if trial.phase in NOTHING_STORED:
+        return trial
     calibrating = trial.next_position <= trial.calibration_trials
-    in_window = trial.next_position <= trial.position < trial.next_position + WINDOW
-    if trial.phase == Trial.Phase.RATED and (calibrating or not in_window):
+    if calibrating or not trial.next_position <= trial.position < trial.next_position + WINDOW:
         raise TrialNotDue
+    if trial.sittings_end:
+        sitting = sittings.at(_session(trial), now=now)
+        if sitting.stop is not None and trial.position >= sitting.stop:
+            raise sittings.RestDue
     return trial
 
 
@@ -114,6 +139,10 @@ def _proof(trial: OwnTrial, *, token: str, receipt: str, claimed_ms: float, now:
         viewed_ms=trial.viewed_ms,
         now=now,
     )
+
+
+def _session(trial: OwnTrial) -> Session:
+    return Session.objects.select_related("rater__study").get(pk=trial.session)
 
 
 def _own_trial(*, rater_token: str, token: str) -> OwnTrial:

@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 
 from studies.access import Refusal
 from studies.models import Rater, Session, Study, Trial
-from studies.protocol import order
-from studies.protocol.slots import Role, anchor_scores, slots
+from studies.protocol import order, practice
+from studies.protocol.slots import Role, Slot, anchor_scores, slots
+from studies.rating import sittings
 from studies.rating.statements import ShownTrial, shown_trials
 
 # Images a browser may hold beyond the first unrated one; a rater whose network fails can go on so far.
 WINDOW = 5
 
-Stage = Literal["instructions", "calibration", "rating", "finished"]
+Stage = Literal["instructions", "calibration", "practice", "rating", "finished"]
 
 
 class TrialNotDue(Refusal):
@@ -29,22 +29,24 @@ class TrialNotDue(Refusal):
 class Standing:
     """How far a rater is, and the few trials that come next; none before the calibration is done.
 
-    `repeated`: it answers a rating that had been stored before.
+    `repeated`: it answers a rating that had been stored before. `rest`: how long the rater must rest before the next
+    image is shown; None while a sitting goes on.
     """
 
     rated: int
     total: int
     upcoming: list[ShownTrial]
     repeated: bool = False
+    rest: timedelta | None = None
 
 
-def largest_image(study: Study) -> tuple[int, int]:
-    """The greatest width and the greatest height, in pixels, of all images that a rater of the study is shown."""
+def largest_images(study: Study) -> list[tuple[int, int]]:
+    """The sizes in pixels, width and height, of the images of the study beside which no other is larger both ways."""
     if study.state == Study.State.DRAFT:
-        sources = [slot.source for slot in slots(study)]
-        return max((s.width for s in sources), default=0), max((s.height for s in sources), default=0)
-    greatest = study.images.aggregate(width=Max("stimulus__source__width"), height=Max("stimulus__source__height"))
-    return greatest["width"], greatest["height"]
+        sizes = {(slot.source.width, slot.source.height) for slot in slots(study)}
+    else:
+        sizes = set(study.images.values_list("stimulus__source__width", "stimulus__source__height"))
+    return sorted(one for one in sizes if not any(o != one and o[0] >= one[0] and o[1] >= one[1] for o in sizes))
 
 
 def stage(rater: Rater, *, now: datetime) -> Stage:
@@ -54,10 +56,22 @@ def stage(rater: Rater, *, now: datetime) -> Stage:
         return "instructions"
     if session.finished_at:
         return "finished"
-    away = now - session.last_active_at
-    if session.agreed_at is None or away > timedelta(minutes=rater.study.reminder_minutes):
+    if session.agreed_at is None or _was_away(session, rater.study, now=now):
         return "instructions"
-    return "calibration" if session.is_calibrating else "rating"
+    if session.examples_due:
+        return "calibration"
+    if not session.is_calibrating:
+        return "rating"
+    return "calibration" if session.next_position <= _examples(session) else "practice"
+
+
+def _was_away(session: Session, study: Study, *, now: datetime) -> bool:
+    return now - session.last_active_at > timedelta(minutes=study.reminder_minutes)
+
+
+def _examples(session: Session) -> int:
+    """How many examples the session begins with; practice comes after them."""
+    return session.trials.filter(phase=Trial.Phase.CALIBRATION).count()
 
 
 def session_of(rater: Rater) -> Session | None:
@@ -73,40 +87,61 @@ def started_session(rater: Rater) -> Session:
 
 
 def agree(*, rater: Rater, now: datetime) -> Session:
-    """Note that the rater read the instructions and agreed. The first time this writes the session's trials."""
+    """Note that the rater read the instructions and agreed. The first time this writes the session's trials.
+
+    After a long absence the examples are due again, where the study says so.
+    """
     session = session_of(rater) or _start(rater=rater, now=now)
-    Session.objects.filter(pk=session.pk).update(agreed_at=now, last_active_at=now)
+    again = rater.study.examples_again and not session.is_calibrating and _was_away(session, rater.study, now=now)
+    session.examples_due = session.examples_due or (again and session.calibration_trials > 0)
     session.agreed_at = session.last_active_at = now
+    session.save(update_fields=["examples_due", "agreed_at", "last_active_at"])
     return session
 
 
 def finish_calibration(*, rater: Rater) -> Session:
-    """Go on to the rated trials. Asked twice, nothing changes."""
+    """Go on to the practice, or where there is none to the rated trials. Asked twice, nothing changes."""
     session = started_session(rater)
-    first_rated = session.calibration_trials + 1
-    Session.objects.filter(pk=session.pk, next_position__lt=first_rated).update(next_position=first_rated)
+    Session.objects.filter(pk=session.pk).update(examples_due=False)
+    return _go_on(session, to=_examples(session) + 1)
+
+
+def finish_practice(*, rater: Rater) -> Session:
+    """Go on to the rated trials. Asked twice, nothing changes. Raises TrialNotDue before the examples were seen."""
+    session = started_session(rater)
+    if session.next_position <= _examples(session):
+        raise TrialNotDue("Please see the examples first.")
+    return _go_on(session, to=session.calibration_trials + 1)
+
+
+def _go_on(session: Session, *, to: int) -> Session:
+    Session.objects.filter(pk=session.pk, next_position__lt=to).update(next_position=to)
     session.refresh_from_db()
     return session
 
 
 def calibration_trials(session: Session) -> list[ShownTrial]:
-    return shown_trials(session=session.pk, start=1, stop=session.calibration_trials + 1)
+    """The examples."""
+    return shown_trials(session=session.pk, start=1, stop=_examples(session) + 1)
 
 
-def standing(session: Session) -> Standing:
-    """How far the session is, and its first unrated trials, WINDOW at most."""
-    return Standing(rated=session.rated, total=session.to_rate, upcoming=upcoming_trials(session))
+def practice_trials(session: Session) -> list[ShownTrial]:
+    return shown_trials(session=session.pk, start=_examples(session) + 1, stop=session.calibration_trials + 1)
 
 
-def upcoming_trials(session: Session) -> list[ShownTrial]:
+def standing(session: Session, *, now: datetime) -> Standing:
+    """How far the session is, and its first unrated trials, WINDOW at most and none while the rater must rest."""
     if session.is_calibrating:
-        return []
-    return window(session.pk, next_position=session.next_position)
+        return Standing(rated=session.rated, total=session.to_rate, upcoming=[])
+    sitting = sittings.at(session, now=now)
+    upcoming = window(session.pk, next_position=session.next_position, stop=sitting.stop)
+    return Standing(rated=session.rated, total=session.to_rate, upcoming=upcoming, rest=sitting.rest)
 
 
-def window(session: int, *, next_position: int) -> list[ShownTrial]:
-    """The trials that a browser may hold when this position is due."""
-    return shown_trials(session=session, start=next_position, stop=next_position + WINDOW)
+def window(session: int, *, next_position: int, stop: int | None = None) -> list[ShownTrial]:
+    """The trials that a browser may hold when this position is due, those from `stop` on aside."""
+    end = next_position + WINDOW
+    return shown_trials(session=session, start=next_position, stop=end if stop is None else min(end, stop))
 
 
 def _start(*, rater: Rater, now: datetime) -> Session:
@@ -124,7 +159,7 @@ def _plan(*, rater: Rater, now: datetime) -> Session:
         session = Session.objects.create(
             rater=rater,
             seed=seed,
-            calibration_trials=sum(trial.phase == Trial.Phase.CALIBRATION for trial in trials),
+            calibration_trials=sum(trial.anchor_score is not None for trial in trials),
             trials_total=len(trials),
             next_position=1,
             started_at=now,
@@ -137,20 +172,52 @@ def _plan(*, rater: Rater, now: datetime) -> Session:
 
 
 def _planned_trials(study: Study, *, seed: int) -> list[Trial]:
-    """The calibration, both ends of the scale for each image in turn, then the rated trials in the drawn order."""
-    shown = [(slot, slot.stimulus.pk) for slot in slots(study) if slot.stimulus is not None]
+    """The examples, the practice, then what is rated: the stabilising trials and the others in the drawn order."""
+    filled = slots(study)
+    rated = [slot for slot in filled if slot.role == Role.RATED]
+    return _example_trials(study, filled) + _practice_trials(study, filled) + _rated_trials(study, rated, seed=seed)
+
+
+def _example_trials(study: Study, filled: list[Slot]) -> list[Trial]:
+    """Both ends of the scale for each image in turn."""
     scores = anchor_scores(study.scale)
-    anchors = sorted((slot.source.pk, scores[slot.role], stimulus) for slot, stimulus in shown if slot.role in scores)
-    planned = order.plan_session(
-        sorted(
-            (order.Item(stimulus, slot.source.pk) for slot, stimulus in shown if slot.role == Role.RATED),
-            key=lambda item: item.stimulus,
-        ),
-        apart=study.order == Study.Order.APART,
-        repeats=study.repeats,
-        rng=random.Random(seed),
+    anchors = sorted(
+        (slot.source.pk, scores[slot.role], slot.stimulus.pk)
+        for slot in filled
+        if slot.role in scores and slot.stimulus is not None
     )
-    calibration = [
+    return [
         Trial(stimulus_id=stimulus, phase=Trial.Phase.CALIBRATION, anchor_score=score) for _, score, stimulus in anchors
     ]
-    return calibration + [Trial(stimulus_id=s.stimulus, phase=Trial.Phase.RATED, repeat=s.repeat) for s in planned]
+
+
+def _practice_trials(study: Study, filled: list[Slot]) -> list[Trial]:
+    """In the order of the study's lines, in which the slots are too."""
+    asked = practice.parse(study.practice, study.scale)
+    images = [slot.stimulus.pk for slot in filled if slot.role == Role.PRACTICE and slot.stimulus is not None]
+    return [
+        Trial(stimulus_id=stimulus, phase=Trial.Phase.PRACTICE, anchor_score=line.low, anchor_high=line.high)
+        for stimulus, line in zip(images, asked, strict=True)
+    ]
+
+
+def _rated_trials(study: Study, rated: list[Slot], *, seed: int) -> list[Trial]:
+    items = sorted(
+        (order.Item(slot.stimulus.pk, slot.source.pk, slot.stimulus.psnr or 0.0) for slot in rated if slot.stimulus),
+        key=lambda item: item.stimulus,
+    )
+    apart = study.order == Study.Order.APART
+    planned = order.plan_session(items, apart=apart, repeats=study.repeats, rng=random.Random(seed))
+    trials = [Trial(stimulus_id=s.stimulus, phase=Trial.Phase.RATED, repeat=s.repeat) for s in planned]
+    if not study.stabilising:
+        return trials
+    source = {item.stimulus: item.source for item in items}
+    first = order.plan_stabilising(
+        items,
+        number=study.stabilising,
+        before=source[planned[0].stimulus],
+        apart=apart,
+        # Its own, so that the order of the others is the same with and without stabilising trials.
+        rng=random.Random(f"{seed}/stabilising"),
+    )
+    return [Trial(stimulus_id=stimulus, phase=Trial.Phase.STABILISING) for stimulus in first] + trials

@@ -27,6 +27,7 @@ class OwnTrial(NamedTuple):
     needs_receipts: bool
     first_served_ms: int | None
     viewed_ms: float
+    sittings_end: int
     rater_label: str
     is_preview: bool
     is_revoked: bool
@@ -40,18 +41,19 @@ class OwnTrial(NamedTuple):
 
 
 class ShownTrial(NamedTuple):
-    """What a rater's browser may know of a trial; anchor_score in the calibration only."""
+    """What a rater's browser may know of a trial; an anchor where nothing is stored, anchor_high in practice only."""
 
     position: int
     token: str
     width: int
     height: int
     anchor_score: float | None
+    anchor_high: float | None
 
 
 _OWN_TRIAL = """
 SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s.trials_total,
-       s.needs_receipts, s.first_served_ms, s.viewed_ms, r.label, r.is_preview,
+       s.needs_receipts, s.first_served_ms, s.viewed_ms, d.sitting_trials + d.sitting_minutes, r.label, r.is_preview,
        r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, d.id, d.state,
        CAST(d.scale AS text), i.id, i.file, i.file_sha256
   FROM studies_trial t
@@ -63,7 +65,7 @@ SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s
 """
 
 _SHOWN = """
-SELECT t.position, t.token, h.width, h.height, t.anchor_score
+SELECT t.position, t.token, h.width, h.height, t.anchor_score, t.anchor_high
   FROM studies_trial t
   JOIN studies_stimulus i ON i.id = t.stimulus_id
   JOIN studies_sourceimage h ON h.id = i.source_id

@@ -9,6 +9,7 @@ urlpatterns = [
     path("study/", views.home, name="rater-home"),
     path("study/agree/", views.agree, name="agree"),
     path("study/calibrated/", views.calibrated, name="calibrated"),
+    path("study/practised/", views.practised, name="practised"),
     path("study/upcoming/", views.upcoming, name="upcoming"),
     path("study/rate/<slug:token>/", views.rate, name="rate"),
     path("study/withdraw/", views.withdraw, name="withdraw"),

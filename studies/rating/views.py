@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
@@ -16,9 +17,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from analysis.scale import Scale
 from studies.access import Refusal, invited_rater
-from studies.models import Rater, site_key
+from studies.models import Rater, Session, Study, site_key
 from studies.protocol import answers
 from studies.rating import evidence, sessions
+from studies.rating.devices import note_second
 from studies.rating.forms import RatingForm
 from studies.rating.images import image_bytes
 from studies.rating.recording import InvalidRating, image_trial, record_rating
@@ -80,6 +82,8 @@ def for_scripts(view: View) -> View:
 def invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     rater = invited_rater(token=token, at_any_time=True)
     session = sessions.session_of(rater)
+    known_here = kept_token(request).removeprefix(FINISHED) == rater.token
+    note_second(rater=rater, session=session, known_here=known_here, now=timezone.now())
     if session and session.finished_at:
         # Who holds the link may still withdraw; a finished session that is left open on a screen may not be.
         response = render(request, "rating/finished.html", last_page(rater) | {"may_withdraw": True})
@@ -100,11 +104,13 @@ def home(request: HttpRequest) -> HttpResponseBase:
         response = render(request, "rating/finished.html", last_page(rater))
         remember(response, f"{FINISHED}{rater.token}")
         return response
-    resumed = sessions.session_of(rater) is not None
+    session = sessions.session_of(rater)
+    resumed = session is not None
     context = {
         "study": rater.study,
         **scale_context(rater.study.scale),
         "resumed": resumed,
+        "examples_again": bool(session and session.calibration_trials and rater.study.examples_again),
         "data": page_data(rater, stage),
     }
     return render(request, f"rating/{stage}.html", context)
@@ -128,12 +134,21 @@ def calibrated(request: HttpRequest) -> HttpResponseBase:
     return redirect("rater-home")
 
 
+@require_POST
+@page
+def practised(request: HttpRequest) -> HttpResponseBase:
+    rater = invited_rater(token=rater_token(request))
+    require_same_rater(request, rater)
+    sessions.finish_practice(rater=rater)
+    return redirect("rater-home")
+
+
 @require_GET
 @for_scripts
 def upcoming(request: HttpRequest) -> HttpResponseBase:
     rater = invited_rater(token=rater_token(request))
     require_same_rater(request, rater)
-    return JsonResponse(standing_data(sessions.standing(sessions.started_session(rater))))
+    return JsonResponse(standing_data(sessions.standing(sessions.started_session(rater), now=timezone.now())))
 
 
 @require_POST
@@ -157,9 +172,10 @@ def rate(request: HttpRequest, token: str) -> HttpResponseBase:
 
 
 @require_GET
+@cache_control(no_transform=True)  # a proxy that squeezes images would change what is rated
 @for_scripts
 def image(request: HttpRequest, token: str) -> HttpResponseBase:
-    trial = image_trial(rater_token=rater_token(request), token=token)
+    trial = image_trial(rater_token=rater_token(request), token=token, now=timezone.now())
     response = HttpResponse(image_bytes(trial), content_type="image/png")
     response.headers["Receipt"] = evidence.receipt(token=token, now=timezone.now())
     return response
@@ -186,10 +202,15 @@ def rater_token(request: HttpRequest, *, finished_too: bool = False) -> str:
     Once its session is finished and the last page was shown, the cookie is good for that page alone: the next person at
     the computer cannot withdraw for the one who was there.
     """
-    kept = request.get_signed_cookie(COOKIE, default=None, max_age=COOKIE_SECONDS)
+    kept = kept_token(request)
     if not kept or (kept.startswith(FINISHED) and not finished_too):
         raise NoInvitation
     return kept.removeprefix(FINISHED)
+
+
+def kept_token(request: HttpRequest) -> str:
+    """What `remember` has kept in this browser, or nothing."""
+    return request.get_signed_cookie(COOKIE, default="", max_age=COOKIE_SECONDS) or ""
 
 
 def remember(response: HttpResponseBase, kept: str) -> None:
@@ -231,14 +252,19 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
         "image": reverse("image", args=["TOKEN"]),
     }
     if stage != "finished":
-        data["largest"] = sessions.largest_image(rater.study)
+        data["largest"] = sessions.largest_images(rater.study)
     session = sessions.session_of(rater)
     if session:
         data["announce"] = rater.study.announce_start and session.calibration_trials > 0 and session.rated == 0
     if session and stage == "calibration":
         data["examples"] = trials_data(sessions.calibration_trials(session))
+        data["last"] = last_button(rater.study, session)
+    if session and stage == "practice":
+        data["practice"] = trials_data(sessions.practice_trials(session))
+        data["least_view_ms"] = rater.study.least_view_ms
+        data["gap_ms"] = rater.study.gap_ms
     if session and stage == "rating":
-        data["standing"] = standing_data(sessions.standing(session))
+        data["standing"] = standing_data(sessions.standing(session, now=timezone.now()))
         data["upcoming"] = f"{reverse('upcoming')}?who={outbox}"
         data["least_view_ms"] = rater.study.least_view_ms
         data["gap_ms"] = rater.study.gap_ms
@@ -247,8 +273,17 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
     return data
 
 
+def last_button(study: Study, session: Session) -> str:
+    """What the button at the last example says."""
+    if session.rated:
+        return "Go on rating"
+    return "Go on" if study.announce_start or study.practice else "Start rating"
+
+
 def standing_data(standing: sessions.Standing) -> dict[str, Any]:
-    return {"rated": standing.rated, "total": standing.total, "upcoming": trials_data(standing.upcoming)}
+    """`rest` in whole seconds, only while the rater must rest."""
+    data = {"rated": standing.rated, "total": standing.total, "upcoming": trials_data(standing.upcoming)}
+    return data if standing.rest is None else data | {"rest": math.ceil(standing.rest.total_seconds())}
 
 
 def scale_context(scale: Scale) -> dict[str, Any]:
@@ -278,4 +313,6 @@ def trial_data(trial: ShownTrial, *, url: str) -> dict[str, Any]:
     }
     if trial.anchor_score is not None:
         data["anchor_score"] = trial.anchor_score
+    if trial.anchor_high is not None:
+        data["anchor_high"] = trial.anchor_high
     return data

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from studies.content.erased import note_erased
 from studies.models import Rater, Rating, Report, Session, StudyEvent
+from studies.rating.devices import KIND as SECOND_DEVICE
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +26,9 @@ def withdraw(*, rater: Rater, now: datetime) -> int:
         list(Session.objects.select_for_update().filter(rater=locked))
         erased, _ = Rating.objects.filter(trial__session__rater=locked).delete()
         Session.objects.filter(rater=locked).delete()
-        # Refused second ratings tell of the first ones.
-        StudyEvent.objects.filter(study_id=locked.study_id, rater=locked.label, kind="conflict").delete()
+        # Refused second ratings tell of the first ones, and devices of their owner.
+        told = StudyEvent.objects.filter(study_id=locked.study_id, rater=locked.label)
+        told.filter(kind__in=["conflict", SECOND_DEVICE]).delete()
         Rater.objects.filter(pk=locked.pk).update(withdrawn_at=now)
         transaction.on_commit(partial(note_erased, locked.token, now))
         _erase_reports(locked.study_id)

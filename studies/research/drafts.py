@@ -85,5 +85,5 @@ def cells_by_benchmark(study: Study) -> dict[Benchmark, list[Method]]:
 
 
 def trials_each(study: Study) -> int:
-    """How many ratings the design asks of each rater, repeats included."""
-    return sum(slot.role == Role.RATED for slot in slots(study)) + study.repeats
+    """How many ratings the design asks of each rater, repeats and stabilising trials included."""
+    return sum(slot.role == Role.RATED for slot in slots(study)) + study.repeats + study.stabilising

@@ -5,20 +5,22 @@ from datetime import UTC
 from typing import Literal
 
 import pandas as pd
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 
 from analysis.objective import Metric, Objective, long_table
 from analysis.schema import RATINGS_COLUMNS, STIMULUS, TIMES, scale_columns, validate_ratings
 from analysis.spreadsheet import defused
 from srcore.metrics import recipe_metrics
-from studies.models import Rating, Study
+from studies.models import Rating, Study, Trial
 from studies.protocol.slots import Role, slots
 
 Kind = Literal["csv", "parquet"]
 KINDS: dict[str, Kind] = {"csv": "csv", "parquet": "parquet"}
 
-# Column of the contract -> where it stands. Positions count the rated trials alone, from 1.
+# What pages of before did not state.
+_MAY_BE_MISSING = ("waited_ms", "possible_ms", "canvas_width", "canvas_height", "canvas_css_width", "canvas_css_height")
+# Column of the contract -> where it stands. Positions count what is rated, stabilising trials included, from 1.
 _FIELDS: dict[str, Combinable] = {
     "study": F("trial__session__rater__study__name"),
     "rater": F("trial__session__rater__label"),
@@ -29,6 +31,7 @@ _FIELDS: dict[str, Combinable] = {
     "method": F("trial__stimulus__method__name"),
     "method_title": F("trial__stimulus__method__display_name"),
     "repeat": F("trial__repeat"),
+    "stabilising": Case(When(trial__phase=Trial.Phase.STABILISING, then=Value(1)), default=Value(0)),
 }
 
 
@@ -38,11 +41,14 @@ def counted_ratings(study: Study) -> QuerySet[Rating]:
 
 
 def ratings_frame(study: Study) -> pd.DataFrame:
-    """One row a rating, ordered by rater and position: the columns RATINGS_COLUMNS, then those of the study's scale."""
+    """One row a rating, ordered by rater and position: the columns RATINGS_COLUMNS, then those of the study's scale.
+
+    Stabilising trials are in it; what counts is `analysis.schema.counted` of it.
+    """
     fields: list[Combinable] = [_FIELDS.get(column, F(column)) for column in RATINGS_COLUMNS]
     rows = counted_ratings(study).order_by("trial__session__rater_id", "trial__position").values_list(*fields)
     frame = pd.DataFrame.from_records(list(rows), columns=list(RATINGS_COLUMNS))
-    frame = frame.astype({"waited_ms": "float64", "possible_ms": "float64"})
+    frame = frame.astype(dict.fromkeys(_MAY_BE_MISSING, "float64"))
     for moment in TIMES:
         frame[moment] = pd.to_datetime(frame[moment], utc=True)
     frame = frame.assign(**scale_columns(study.scale))

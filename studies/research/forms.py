@@ -9,7 +9,7 @@ from analysis.scale import ScaleError
 from studies.content.methods import offered_methods
 from studies.models import Benchmark, Method, SourceImage, Study
 from studies.models.study import instructions_for
-from studies.protocol import answers
+from studies.protocol import answers, practice
 from studies.research import drafts
 
 
@@ -54,7 +54,10 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Study
         fields = ("name", "title", "seed", *(field.name for field in Study.protocol_fields() if field.editable))
-        widgets = {"instructions": forms.Textarea(attrs={"rows": 10})}  # noqa: RUF012
+        widgets = {  # noqa: RUF012
+            "instructions": forms.Textarea(attrs={"rows": 10}),
+            "practice": forms.Textarea(attrs={"rows": 3}),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -103,7 +106,15 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
             cleaned["seed"] = self.instance.seed if self.instance.pk else drafts.new_seed()
         if cleaned is not None and cleaned.get("scale_kind"):
             self._set_scale(cleaned)
+        if cleaned is not None:
+            self._check_practice(cleaned)
         return cleaned
+
+    def _check_practice(self, cleaned: dict[str, Any]) -> None:
+        try:
+            practice.find(cleaned.get("practice", ""), self.instance.scale)
+        except practice.PracticeError as error:
+            self.add_error("practice", str(error))
 
     def _set_scale(self, cleaned: dict[str, Any]) -> None:
         """Instructions that nobody has rewritten follow the scale."""

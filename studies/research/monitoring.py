@@ -1,5 +1,6 @@
 """What staff see while a study runs: how far each rater is, and the MOS as it stands."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,12 +10,16 @@ from django.db.models import Count, Q, QuerySet
 
 from analysis.opinion import method_scores
 from analysis.scale import Scale
+from analysis.schema import counted
 from analysis.tables import objective_means
 from studies.models import Backup, Method, Rater, Session, Study
+from studies.rating.sessions import largest_images
 from studies.research.export import objective_scores, ratings_frame
 
 # A daily schedule that failed once has not missed yet.
 BACKUP_IS_OLD = timedelta(hours=49)
+# The bar under an image with its scale: the tallest in a window of ordinary width, measured in the browser.
+BAR_CSS_PIXELS = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +42,28 @@ def protocol_rows(study: Study) -> list[tuple[str, str]]:
     return [(str(field.verbose_name).capitalize(), _shown(study, field.name)) for field in Study.protocol_fields()]
 
 
+def screen_needed(study: Study) -> str:
+    """Which window shows every image of the study with the bar below it; empty while there are no images."""
+    sizes = largest_images(study)
+    if not sizes:
+        return ""
+    width, height = max(w for w, _ in sizes), max(h for _, h in sizes)
+    images = " and ".join(f"{w} x {h}" for w, h in sizes[:4]) + (" and others" if len(sizes) > 4 else "")
+    windows = " or ".join(
+        f"{math.ceil(width / ratio)} x {math.ceil(height / ratio) + BAR_CSS_PIXELS} at {ratio:g} device pixels each"
+        for ratio in (1, 1.5, 2)
+    )
+    return f"The largest images have {images} pixels. A window that shows all has, in CSS pixels, {windows}."
+
+
 def studies_with_counts(studies: "QuerySet[Study]") -> "QuerySet[Study]":
     """These studies with raters_invited, raters_finished and ratings_given; staff previews aside."""
-    counted = Q(raters__is_preview=False)
-    finished = counted & Q(raters__session__finished_at__isnull=False)
+    invited = Q(raters__is_preview=False)
+    finished = invited & Q(raters__session__finished_at__isnull=False)
     return studies.annotate(
-        raters_invited=Count("raters", filter=counted, distinct=True),
+        raters_invited=Count("raters", filter=invited, distinct=True),
         raters_finished=Count("raters", filter=finished, distinct=True),
-        ratings_given=Count("raters__session__trials__rating", filter=counted, distinct=True),
+        ratings_given=Count("raters__session__trials__rating", filter=invited, distinct=True),
     )
 
 
@@ -64,9 +83,10 @@ def results_table(study: Study) -> pd.DataFrame:
     """benchmark, method, title, n, mos, sd, ci_low, ci_high, psnr, ssim; methods in the paper's order.
 
     The MOS and its 95 % interval are those that the report prints (`analysis.opinion.method_scores`). psnr and ssim are
-    means over the images of the study's design, rated or not. Empty before the first rating.
+    means over the images of the study's design, rated or not. Stabilising trials are left out. Empty before the first
+    rating that counts.
     """
-    ratings = ratings_frame(study)
+    ratings = counted(ratings_frame(study))
     if ratings.empty:
         return pd.DataFrame()
     objective = objective_means(objective_scores(study))

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from analysis.page import write_report
 from analysis.report import Options
-from analysis.schema import RatingsError
+from analysis.schema import RatingsError, counted
 from studies.jobs.attempts import attempt, finished
 from studies.models import Report
 from studies.models.report import report_path
@@ -37,7 +37,7 @@ def _make(row: Report) -> Made:
     ratings, objective = ratings_frame(row.study), objective_frame(row.study)
     with tempfile.TemporaryDirectory() as folder:
         write_report(ratings, objective, out=Path(folder), options=Options(scale=row.study.scale))
-        return Made(_zipped(Path(folder), inside=f"{row.study.name}-report"), len(ratings))
+        return Made(_zipped(Path(folder), inside=f"{row.study.name}-report"), len(counted(ratings)))
 
 
 def _store(row: Report, mine: "QuerySet[Report]", made: Made) -> None:

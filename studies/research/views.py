@@ -19,7 +19,14 @@ from studies.protocol import readiness
 from studies.research import drafts, invitations, lifecycle, presets, refusals, report_orders
 from studies.research.export import KINDS, counted_ratings, objective_frame, ratings_frame, serialise
 from studies.research.forms import DesignForm, InviteForm, NameForm
-from studies.research.monitoring import last_backup, protocol_rows, rater_progress, results_table, studies_with_counts
+from studies.research.monitoring import (
+    last_backup,
+    protocol_rows,
+    rater_progress,
+    results_table,
+    screen_needed,
+    studies_with_counts,
+)
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 TABLES = {"ratings": ratings_frame, "objective": objective_frame}
@@ -84,6 +91,7 @@ def overview(request: HttpRequest, study: Study) -> HttpResponse:
         "problems": readiness.check(study) if study.state == Study.State.DRAFT else [],
         "cells": drafts.cells_by_benchmark(study),
         "trials": drafts.trials_each(study),
+        "screen": screen_needed(study),
         **images_context(study),
         "raters": rater_progress(study),
         "ratings": counted_ratings(study).count(),

@@ -6,6 +6,7 @@ from analysis.scale import ACR, Scale
 from analysis.schema import (
     RATINGS_COLUMNS,
     RatingsError,
+    counted,
     first_showings,
     read_ratings,
     scale_columns,
@@ -32,6 +33,7 @@ def full_table():
             "method": ["hr", "hr"],
             "method_title": ["HR", "HR"],
             "repeat": [0, 0],
+            "stabilising": [0, 1],
             "score": [4, 5],
             "response_ms": [1200.5, None],
             "rated_at": ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00.250+01:00"],
@@ -45,6 +47,10 @@ def full_table():
             "viewport_height": [1080, 720],
             "screen_width": [1920, 1280],
             "screen_height": [1080, 720],
+            "canvas_width": [1920, None],
+            "canvas_height": [960, None],
+            "canvas_css_width": [1920, None],
+            "canvas_css_height": [960, None],
         }
     )
 
@@ -56,6 +62,17 @@ def test_the_exported_columns_are_accepted_in_the_promised_order():
         pd.Timestamp("2026-03-01T12:00:00Z"),
         pd.Timestamp("2026-03-01T12:00:00.250Z"),
     ]
+
+
+def test_an_image_of_a_stabilising_trial_is_shown_again_and_counted_once_by_every_function():
+    twice = table(rater=["a", "a"], source="s", method="hr", score=[1, 4]).assign(stabilising=[1, 0])
+    checked = validate_ratings(twice)
+    assert checked["score"].tolist() == [1, 4]
+    assert counted(checked)["score"].tolist() == first_showings(checked)["score"].tolist() == [4]
+    with pytest.raises(RatingsError, match="stabilising"):
+        validate_ratings(twice.assign(stabilising=[2, 0]))
+    with pytest.raises(RatingsError):
+        validate_ratings(twice.assign(stabilising=0))
 
 
 def test_four_columns_are_enough_and_the_others_are_filled():

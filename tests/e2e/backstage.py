@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -17,16 +18,29 @@ from tests.studies import factories
 
 
 def invite_to_new_study(
-    *, images: int = 2, height: int = 64, width: int = 96, calibrated: bool = True, **protocol: object
+    *,
+    images: int = 2,
+    height: int = 64,
+    width: int = 96,
+    calibrated: bool = True,
+    practised: Sequence[str] = (),
+    **protocol: object,
 ) -> Invitation:
     """A launched study of `images` sources by 3 methods, with one calibration source; and one rater of it.
 
-    With `calibrated` the rater has agreed and seen the examples already.
+    With `calibrated` the rater has agreed and seen the examples already. `practised` has a method and an
+    expectation for each practice image of that source.
     """
     name = f"s{uuid.uuid4().hex[:12]}"
     benchmark = factories.make_benchmark(name, images=images, height=height, width=width)
     anchors = factories.make_benchmark(f"{name}-cal", images=1, height=height, width=width)
-    study = factories.make_study(name=name, benchmarks=[benchmark], calibration=anchors, **protocol)
+    study = factories.make_study(
+        name=name,
+        benchmarks=[benchmark],
+        calibration=anchors,
+        practice="\n".join(f"{name}-cal/{name}-cal_000 {line}" for line in practised),
+        **protocol,
+    )
     factories.launch(study)
     rater = factories.make_rater(study)
     if calibrated:
@@ -64,6 +78,22 @@ def pixels(rater: int, position: int) -> np.ndarray:
 def stay_away(rater: int, *, minutes: int) -> None:
     then = timezone.now() - timedelta(minutes=minutes)
     Session.objects.filter(rater=rater).update(last_active_at=then)
+
+
+def let_time_pass(rater: int, *, minutes: int) -> None:
+    """Of a sitting and its rest."""
+    session = Session.objects.get(rater=rater)
+    past = timedelta(minutes=minutes)
+    session.sitting_at -= past
+    if session.last_rated_at:
+        session.last_rated_at -= past
+    session.save(update_fields=["sitting_at", "last_rated_at"])
+
+
+def canvas_of(rater: int) -> dict[str, float]:
+    """Of the rater's first rating."""
+    names = ("canvas_width", "canvas_height", "canvas_css_width", "canvas_css_height")
+    return Rating.objects.filter(trial__session__rater=rater).values(*names)[0]
 
 
 def close_study(rater: int) -> None:

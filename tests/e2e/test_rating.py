@@ -146,7 +146,7 @@ def test_a_smaller_window_pauses_the_trial_and_a_larger_one_goes_on(site, page, 
     advance_clocks(page, 1)
     resize(page, 500, 250)
     expect_overlay(page, "Paused")
-    expect(page.locator("#overlay-text")).to_contain_text("The largest image is 96 x 68 pixels")
+    expect(page.locator("#overlay-text")).to_contain_text("An image of this study is 96 x 68 pixels")
     page.keyboard.press("1")
     assert page.locator("#stage[data-painted]").count() == 0
     advance_clocks(page, 2)
@@ -225,7 +225,7 @@ def test_the_instructions_come_again_after_a_long_absence(site, page, invitation
 def test_a_window_that_is_too_small_cannot_start(site, open_browser):
     invitation = site.backstage("invite_to_new_study", height=320, width=640, calibrated=False)
     page = arrive(open_browser(size=(600, 500)), site.url, invitation.path)
-    expect(page.locator("#fit")).to_contain_text("The largest image is 640 x 324 pixels")
+    expect(page.locator("#fit")).to_contain_text("An image of this study is 640 x 324 pixels")
     expect(page.locator("#agree")).to_be_disabled()
     resize(page, 1000, 700)
     expect(page.locator("#agree")).to_be_enabled()

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from studies.generation.requests import ImagesProgress, progress, request_missing, retry_failures
 from studies.jobs.dispatch import living_queues
 from studies.models import Study
+from studies.research.monitoring import screen_needed
 
 POLL_SECONDS = 1
 BAR_WIDTH = 30
@@ -48,6 +49,8 @@ class Command(BaseCommand):
     def _say_what_is_there(self, study: Study) -> None:
         found = progress(study)
         self.stdout.write(f"{study.name}: {found.done} of {found.total} images are there, {found.pending} to be made.")
+        if screen := screen_needed(study):
+            self.stdout.write(screen)
         for cell in found.cells:
             if cell.unavailable:
                 self.stderr.write(

@@ -122,6 +122,7 @@ def test_a_database_of_the_version_before_rooms_migrates_with_a_launched_study_w
     migrated = Study.objects.get()
     assert migrated.scale == study.scale
     assert (migrated.announce_start, migrated.least_view_ms, migrated.gap_ms) == (False, 0, 0), "it keeps its way"
+    assert not migrated.examples_again
     assert Rating.objects.get().score == 4
     session.refresh_from_db()
     _rate(rater, session, 2)
@@ -136,7 +137,7 @@ def _agreed(rater):
 
 
 def _rate(rater, session, score):
-    token = sessions.upcoming_trials(session)[0].token
+    token = sessions.standing(session, now=NOW).upcoming[0].token
     record_rating(
         rater_token=rater.token,
         token=token,

@@ -27,7 +27,7 @@ def rating(study):
     rater = make_rater(study)
     sessions.agree(rater=rater, now=NOW)
     session = sessions.finish_calibration(rater=invited_rater(token=rater.token))
-    trial = sessions.upcoming_trials(session)[0]
+    trial = sessions.standing(session, now=NOW).upcoming[0]
     record_rating(
         rater_token=rater.token,
         token=trial.token,

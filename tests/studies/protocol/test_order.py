@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.protocol.order import ImpossibleOrder, Item, check_apart, plan_session, session_seed
+from studies.protocol.order import (
+    ImpossibleOrder,
+    Item,
+    check_apart,
+    check_stabilising,
+    plan_session,
+    plan_stabilising,
+    session_seed,
+)
 
 PAPER = [Item(stimulus=source * 12 + method, source=source) for source in range(19) for method in range(12)] + [
     Item(stimulus=10_000 + source * 9 + method, source=source) for source in range(19, 119) for method in range(9)
@@ -104,3 +112,43 @@ def test_every_image_comes_first_about_equally_often(apart):
     # Binomial, 3000 draws of 1/12: 250 with a standard deviation of 15.
     assert min(first.values()) > 190
     assert max(first.values()) < 310
+
+
+def design(sources, versions):
+    return [Item(source * 100 + v, source, quality=v) for source in range(sources) for v in range(versions)]
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 36), st.booleans(), st.integers())
+def test_any_number_of_stabilising_trials_that_passes_the_check_can_be_planned(sources, versions, number, apart, seed):
+    items = design(sources, versions)
+    try:
+        check_stabilising(items, number=number, apart=apart)
+    except ImpossibleOrder:
+        assert number > len(items) or (apart and sources == 1)
+        return
+    chosen = plan_stabilising(items, number=number, before=0, apart=apart, rng=random.Random(seed))
+    assert len(set(chosen)) == len(chosen) == number
+    of = [stimulus // 100 for stimulus in chosen]
+    assert max(Counter(of).values()) - min(of.count(source) for source in range(sources)) <= 1
+    if apart:
+        assert all(a != b for a, b in pairwise([*of, 0]))
+
+
+def test_stabilising_trials_spread_over_the_range_of_quality_and_their_order_does_not():
+    items = design(10, 12)
+    places = Counter()
+    for seed in range(200):
+        chosen = plan_stabilising(items, number=5, before=3, apart=True, rng=random.Random(seed))
+        # Twelve versions in five steps.
+        assert sorted(stimulus % 100 for stimulus in chosen) == [1, 3, 6, 8, 10]
+        places[[stimulus % 100 for stimulus in chosen].index(1)] += 1
+    # The lowest quality comes at each of the five places: binomial, 40 with a standard deviation of 5.7.
+    assert set(places) == set(range(5))
+    assert min(places.values()) > 15
+
+
+def test_sources_with_unequal_numbers_of_versions_allow_as_many_stabilising_trials_as_the_least_has():
+    items = [*design(2, 5), Item(900, 9)]
+    check_stabilising(items, number=3, apart=True)
+    with pytest.raises(ImpossibleOrder, match="4 stabilising trials are asked for, but these images allow 3"):
+        check_stabilising(items, number=4, apart=True)

@@ -69,7 +69,7 @@ def rate(rater, trial, score=3, now=NOW, display=DISPLAY):
 
 def due(session):
     session.refresh_from_db()
-    return Trial.objects.get(token=sessions.upcoming_trials(session)[0].token)
+    return Trial.objects.get(token=sessions.standing(session, now=NOW).upcoming[0].token)
 
 
 def rated_trials(session):
@@ -108,6 +108,21 @@ def test_the_order_follows_from_the_seed_and_the_label_and_differs_between_rater
     assert orders["anna"] != orders["berta"]
 
 
+def test_stabilising_trials_come_first_look_like_all_others_and_leave_the_order_as_it_is():
+    sources = make_benchmark(images=4)
+    plain = sessions.agree(rater=make_rater(launch(make_study(benchmarks=[sources])), "anna"), now=NOW)
+    study = launch(make_study(name="settled", benchmarks=[sources], stabilising=5))
+    session = sessions.agree(rater=make_rater(study, "anna"), now=NOW)
+    trials = list(session.trials.select_related("stimulus"))
+    assert [trial.phase for trial in trials] == ["stabilising"] * 5 + ["rated"] * 12
+    assert [t.stimulus_id for t in trials[5:]] == list(plain.trials.values_list("stimulus_id", flat=True))
+    assert all(a.stimulus.source_id != b.stimulus.source_id for a, b in pairwise(trials))
+    standing = sessions.standing(session, now=NOW)
+    assert (standing.rated, standing.total) == (0, 17)
+    assert [t.position for t in standing.upcoming] == [1, 2, 3, 4, 5]
+    assert all(t.anchor_score is None for t in standing.upcoming)
+
+
 def test_the_stages_follow_each_other(rater):
     assert sessions.stage(rater, now=NOW) == "instructions"
     sessions.agree(rater=rater, now=NOW)
@@ -128,6 +143,8 @@ def test_after_a_long_gap_the_instructions_come_again_and_the_right_trial_after_
     later = NOW + gap + timedelta(seconds=1)
     assert sessions.stage(reread(rater), now=later) == "instructions"
     sessions.agree(rater=reread(rater), now=later)
+    assert sessions.stage(reread(rater), now=later) == "calibration"
+    sessions.finish_calibration(rater=reread(rater))
     assert sessions.stage(reread(rater), now=later) == "rating"
     assert due(session).pk == waiting.pk
 
@@ -173,7 +190,7 @@ def test_nothing_is_rated_before_the_calibration_is_done(rater):
     for trial in session.trials.all():
         with pytest.raises(sessions.TrialNotDue):
             rate(rater, trial)
-    assert sessions.upcoming_trials(session) == []
+    assert sessions.standing(session, now=NOW).upcoming == []
 
 
 def test_another_raters_trial_is_unknown(rater, session):
@@ -181,7 +198,7 @@ def test_another_raters_trial_is_unknown(rater, session):
     with pytest.raises(UnknownTrial):
         rate(other, due(session))
     with pytest.raises(UnknownTrial):
-        image_trial(rater_token=other.token, token=due(session).token)
+        image_trial(rater_token=other.token, token=due(session).token, now=NOW)
 
 
 def test_images_are_served_within_the_window_only(rater, session):
@@ -190,7 +207,7 @@ def test_images_are_served_within_the_window_only(rater, session):
 
     def served(trial):
         try:
-            return image_trial(rater_token=rater.token, token=trial.token).image == trial.stimulus.file.name
+            return image_trial(rater_token=rater.token, token=trial.token, now=NOW).image == trial.stimulus.file.name
         except sessions.TrialNotDue:
             return False
 
@@ -202,7 +219,7 @@ def test_a_revoked_rater_can_do_nothing_more(rater, session):
     for attempt in (
         lambda: invited_rater(token=rater.token),
         lambda: rate(rater, due(session)),
-        lambda: image_trial(rater_token=rater.token, token=due(session).token),
+        lambda: image_trial(rater_token=rater.token, token=due(session).token, now=NOW),
     ):
         with pytest.raises(InvitationRevoked):
             attempt()
@@ -356,4 +373,4 @@ def test_a_rating_takes_few_queries(rater, session, django_assert_max_num_querie
         rate(rater, trial)
     waiting = due(session)
     with django_assert_max_num_queries(1):
-        image_trial(rater_token=rater.token, token=waiting.token)
+        image_trial(rater_token=rater.token, token=waiting.token, now=NOW)

@@ -141,6 +141,31 @@ def test_an_invitation_is_not_opened_by_post(rater):
     assert Client().post(f"/i/{rater.token}/").status_code == 405
 
 
+def test_a_second_device_within_minutes_is_an_event_that_staff_see_and_is_let_in(rater, browser, study):
+    arrive(rater)
+    event = StudyEvent.objects.get(kind="second device")
+    assert (event.rater, list(event.detail)) == (rater.label, ["seconds since the first was used"])
+    again = Client()
+    again.cookies = browser.cookies
+    again.get(f"/i/{rater.token}/")
+    assert StudyEvent.objects.filter(kind="second device").count() == 1, "the first one is known"
+
+
+def test_another_device_after_a_while_or_before_the_start_is_no_event(rater):
+    arrive(rater)
+    client = arrive(rater)
+    client.post(reverse("agree"))
+    Session.objects.update(last_active_at=timezone.now() - timedelta(minutes=16))
+    arrive(rater)
+    assert not StudyEvent.objects.filter(kind="second device").exists()
+
+
+def test_withdrawing_erases_what_was_noted_of_devices(rater, browser):
+    arrive(rater)
+    browser.post(reverse("withdraw"))
+    assert list(StudyEvent.objects.filter(rater=rater.label).values_list("kind", flat=True)) == ["withdrawal"]
+
+
 def test_a_forged_cookie_is_nobody(rater):
     client = Client()
     client.cookies["rater"] = f"{rater.token}:1uXyZ:forged"
@@ -208,8 +233,29 @@ def test_after_a_long_absence_the_instructions_come_first_and_rating_goes_on_whe
     Session.objects.update(last_active_at=timezone.now() - timedelta(minutes=rater.study.reminder_minutes + 1))
     assert "Welcome back" in browser.get(reverse("rater-home")).text
     browser.post(reverse("agree"))
+    assert "examples.js" in browser.get(reverse("rater-home")).text, "the examples come again"
+    browser.post(reverse("calibrated"))
     page = browser.get(reverse("rater-home"))
     assert page.context["data"]["standing"]["rated"] == 1
+
+
+def test_a_study_may_leave_it_at_the_instructions_for_who_comes_back():
+    study = launch(make_study(calibration=make_benchmark("anchors", images=1), examples_again=False))
+    rater = make_rater(study)
+    client = arrive(rater)
+    client.post(reverse("agree"))
+    client.post(reverse("calibrated"))
+    Session.objects.update(last_active_at=timezone.now() - timedelta(minutes=61))
+    client.post(reverse("agree"))
+    assert "rate.js" in client.get(reverse("rater-home")).text
+
+
+def test_ratings_on_their_way_are_taken_while_the_examples_are_shown_again(rater, browser):
+    rate(browser, trials(rater)[0])
+    Session.objects.update(last_active_at=timezone.now() - timedelta(minutes=61))
+    browser.post(reverse("agree"))
+    assert rate(browser, trials(rater)[1]).status_code == 200
+    assert "examples.js" in browser.get(reverse("rater-home")).text
 
 
 def test_the_link_goes_on_in_another_browser(rater, browser):
@@ -218,9 +264,15 @@ def test_the_link_goes_on_in_another_browser(rater, browser):
     assert elsewhere.get(reverse("upcoming")).json()["upcoming"][0]["token"] == trials(rater)[1].token
 
 
-def test_the_largest_image_of_the_study_is_told_before_the_start(rater):
-    # The factory's images are 96 wide; the second of the benchmark is 68 high.
-    assert arrive(rater).get(reverse("rater-home")).context["data"]["largest"] == (96, 68)
+def test_the_sizes_of_the_largest_images_are_told_before_the_start_each_that_of_an_image():
+    wide, tall = (
+        make_benchmark("wide", images=2, height=40, width=96),
+        make_benchmark("tall", images=1, height=96, width=40),
+    )
+    study = launch(make_study(benchmarks=[wide, tall]))
+    largest = arrive(make_rater(study)).get(reverse("rater-home")).context["data"]["largest"]
+    # The second of the benchmark is 4 higher; the first is no larger than it either way.
+    assert largest == [(40, 96), (96, 44)]
 
 
 def test_a_rater_page_opens_no_login_session_and_needs_few_queries(rater, browser, django_assert_max_num_queries):
@@ -395,7 +447,7 @@ def test_an_image_is_the_stimulus_bit_for_bit(rater, browser):
 def test_an_image_is_not_stored_by_any_cache_and_has_no_name(rater, browser):
     headers = fetch(browser, trials(rater)[0])[0].headers
     assert headers["Content-Type"] == "image/png"
-    assert headers["Cache-Control"] == "no-store"
+    assert set(headers["Cache-Control"].split(", ")) == {"no-store", "no-transform"}
     for name in ("ETag", "Last-Modified", "Content-Disposition", "Set-Cookie", "Vary", "Expires"):
         assert name not in headers
 

@@ -1,5 +1,6 @@
 import io
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ from django.utils import timezone
 
 from analysis.objective import LONG_COLUMNS, read_objective
 from analysis.report import analyse
-from analysis.schema import RATINGS_COLUMNS, SCALE_COLUMNS, read_ratings
+from analysis.schema import RATINGS_COLUMNS, SCALE_COLUMNS, RatingsError, read_ratings
 from studies.access import invited_rater
 from studies.models import Method, Stimulus, Study
 from studies.rating import sessions
@@ -18,7 +19,7 @@ from studies.rating.withdrawal import withdraw
 from studies.research.export import objective_frame, ratings_frame, serialise
 from studies.research.monitoring import rater_progress, results_table, studies_with_counts
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
-from tests.studies.rating.test_sessions import DISPLAY
+from tests.studies.rating.test_sessions import DISPLAY, rate
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 NOW = timezone.now()
@@ -64,6 +65,52 @@ def test_every_rating_is_one_row_by_the_contract(study):
     assert set(frame["response_ms"]) == {900.5}
     assert set(frame["device_pixel_ratio"]) == {1.25}
     assert frame["rated_at"].iloc[0].to_pydatetime() == NOW
+
+
+def test_stabilising_trials_are_exported_and_counted_by_no_result():
+    study = launch(make_study(benchmarks=[make_benchmark(images=3)], stabilising=4))
+    plain = launch(make_study(name="plain", benchmarks=[make_benchmark("again", images=3)]))
+    for number, label in enumerate(("anna", "berta")):
+        rater = make_rater(study, label)
+        sessions.agree(rater=rater, now=NOW)
+        for trial in rater.session.trials.select_related("stimulus__method"):
+            # What settles is far off.
+            score = 3 if trial.phase == "stabilising" else max(1, SCORES[trial.stimulus.method.name] - number)
+            rate(rater, trial, score=score)
+        rate_all(plain, label, shift=number)
+    frame = ratings_frame(study)
+    assert list(frame["stabilising"]) == ([1] * 4 + [0] * 9) * 2
+    assert list(frame["position"]) == list(range(1, 14)) * 2
+    columns = ["method", "n", "mos", "ci_low", "ci_high"]
+    pd.testing.assert_frame_equal(results_table(study)[columns], results_table(plain)[columns])
+    report = analyse(frame, objective_frame(study))
+    assert any(note.startswith("8 ratings of stabilising trials") for note in report.notes)
+    assert set(report.tables["mos"]["n"]) == {6}
+    assert rater_progress(study)[0].total == 13
+
+
+def test_before_the_first_rating_that_counts_there_is_no_result():
+    study = launch(make_study(stabilising=2))
+    rater = make_rater(study)
+    sessions.agree(rater=rater, now=NOW)
+    first = rater.session.trials.first()
+    rate(rater, first)
+    assert results_table(study).empty
+    with pytest.raises(RatingsError, match="stabilising"):
+        analyse(ratings_frame(study))
+
+
+def test_what_the_canvas_had_and_what_the_page_gave_it_are_exported(study):
+    rater = make_rater(study)
+    sessions.agree(rater=rater, now=NOW)
+    session = sessions.finish_calibration(rater=invited_rater(token=rater.token))
+    first, second = session.trials.filter(phase="rated")[:2]
+    sizes = {"canvas_width": 1601, "canvas_height": 900, "canvas_css_width": 1280.5, "canvas_css_height": 720}
+    for trial, display in ((first, replace(DISPLAY, **sizes)), (second, DISPLAY)):
+        rate(rater, trial, display=display)
+    frame = ratings_frame(study)
+    assert frame.loc[0, list(sizes)].to_dict() == sizes
+    assert frame.loc[1, list(sizes)].isna().all(), "of a page of before"
 
 
 def test_staff_previews_and_withdrawn_raters_are_not_exported(study):

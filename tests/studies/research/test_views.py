@@ -6,6 +6,8 @@ import re
 import pandas as pd
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.forms.models import model_to_dict
 from django.urls import reverse
 
 from analysis.scale import ACR
@@ -17,7 +19,8 @@ from tests.studies.research.test_export import rate_all
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 
-PACE = {"pause_minutes": 20, "reminder_minutes": 60, "least_view_ms": 300, "gap_ms": 500}
+PACE = {"pause_minutes": 20, "reminder_minutes": 60, "least_view_ms": 300, "gap_ms": 500,
+        "stabilising": 0, "sitting_trials": 0, "sitting_minutes": 0, "rest_minutes": 0}  # fmt: skip
 NAME = {"name": "study"}
 PAGES = [
     ("study-list", {}), ("study-new", {}), ("study", NAME), ("study-edit", NAME), ("study-images", NAME),
@@ -147,6 +150,33 @@ def test_labels_that_do_not_fit_the_scale_are_said_beside_their_field(staff):
     page = text(post(staff, "study-new", form))
     assert "5 categories take 5 labels" in page
     assert not Study.objects.exists()
+
+
+def test_practice_that_cannot_be_is_said_beside_its_field_and_what_can_be_is_kept(staff):
+    cell = f"{make_benchmark('anchors', images=1).pk}:{make_methods()['hr'].pk}"
+    form = {
+        "name": "p", "title": "P", "order": "random", "repeats": 0, **PACE,
+        "cells": [cell], "scale_kind": "five", "instructions": "Rate.",
+    }  # fmt: skip
+    page = text(post(staff, "study-new", form | {"practice": "anchors/anchors_000 bicubic 7"}))
+    assert "Line 1: expect a score or a range, the lower first, from 1 to 5" in page
+    assert not Study.objects.filter(name="p").exists()
+    post(staff, "study-new", form | {"practice": "anchors/anchors_000 bicubic 2-3"})
+    assert Study.objects.get(name="p").practice == "anchors/anchors_000 bicubic 2-3"
+
+
+def test_a_rest_without_an_end_of_sittings_is_sent_back_with_the_reason(study, staff):
+    form = model_to_dict(study, exclude=["calibration"]) | {"rest_minutes": 5}
+    assert "A rest needs sittings that end" in text(post(staff, "study-edit", form, **NAME))
+
+
+def test_the_overview_and_the_command_say_which_screen_raters_need(study, staff):
+    # The factory's images are 96 wide, the second is 68 high.
+    needed = "The largest images have 96 x 68 pixels. A window that shows all has, in CSS pixels, 96 x 198 at 1"
+    assert needed in text(staff.get(reverse("study", kwargs=NAME)))
+    out = io.StringIO()
+    call_command("generate", "study", no_wait=True, stdout=out)
+    assert needed in out.getvalue()
 
 
 def test_a_study_without_any_method_is_sent_back_with_the_reason(staff):

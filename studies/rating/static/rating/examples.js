@@ -1,6 +1,6 @@
 // The calibration: both ends of the scale for each example, at the rater's own pace.
 
-import { displayProblem, watchDisplay } from "./display.js";
+import { coverDisplayProblem, displayProblem, watchDisplay } from "./display.js";
 import { Images } from "./images.js";
 import { Overlay } from "./overlay.js";
 import { element, pageData, reloadWhenShownAgain, started } from "./page.js";
@@ -29,7 +29,7 @@ function show() {
   for (const item of element("scores").children) item.classList.toggle("shown", item === label);
   element("status").textContent = `This is ${[label.dataset.score, label.dataset.label].filter(Boolean).join(" - ")}`;
   element("back").disabled = index === 0;
-  element("next").textContent = index < trials.length - 1 ? "Next example" : data.announce ? "Go on" : "Start rating";
+  element("next").textContent = index < trials.length - 1 ? "Next example" : data.last;
   if (bitmap && !overlay.covered) {
     stage.show(bitmap);
     element("stage").dataset.painted = trial.position;
@@ -50,9 +50,7 @@ function step(by) {
 }
 
 function checkDisplay() {
-  const text = displayProblem({ largest: data.largest, free: [stage.width, stage.height] });
-  if (text) overlay.raise("display", { title: "Paused", text, withdraw: true });
-  else overlay.lower("display");
+  coverDisplayProblem(overlay, displayProblem({ largest: data.largest, free: [stage.width, stage.height] }));
 }
 
 window.addEventListener("keydown", (event) => {

@@ -3,7 +3,7 @@
 
 import { element } from "./page.js";
 
-const GRAVEST_FIRST = ["refused", "display", "elsewhere", "pause", "begin", "waiting"];
+const GRAVEST_FIRST = ["refused", "display", "elsewhere", "rest", "pause", "begin", "waiting"];
 
 export class Overlay {
   #dialog = element("overlay");
@@ -38,6 +38,7 @@ export class Overlay {
   }
 
   #render() {
+    const before = this.#dialog.open ? this.#shown : null;
     this.#shown = GRAVEST_FIRST.find((reason) => this.#reasons.has(reason)) ?? null;
     if (!this.#shown) {
       this.#dialog.close();
@@ -50,5 +51,7 @@ export class Overlay {
     this.#button.hidden = !button;
     element("overlay-withdraw").hidden = !withdraw;
     if (!this.#dialog.open) this.#dialog.showModal();
+    // Without a button the title: an Enter must not withdraw.
+    if (before !== this.#shown) (button ? this.#button : element("overlay-title")).focus();
   }
 }

@@ -1,6 +1,6 @@
 // The instructions page: is the window large enough? And ratings that an earlier window could not send.
 
-import { displayProblem, watchDisplay } from "./display.js";
+import { displayProblem, fillScreen, watchDisplay } from "./display.js";
 import { Outbox } from "./outbox.js";
 import { count, element, pageData, reloadWhenShownAgain, started } from "./page.js";
 
@@ -14,8 +14,8 @@ function checkWindow() {
   const problem = displayProblem({ largest: data.largest, free });
   element("agree").disabled = Boolean(problem);
   element("fit").hidden = !problem;
-  element("fit").className = "message warning";
-  element("fit").textContent = problem ?? "";
+  element("fit-text").textContent = problem?.text ?? "";
+  element("full-screen").hidden = !(problem?.fullScreen && document.fullscreenEnabled);
 }
 
 function unsaved(number) {
@@ -34,6 +34,7 @@ const outbox = new Outbox({
   },
 });
 
+element("full-screen").addEventListener("click", fillScreen);
 watchDisplay(checkWindow);
 reloadWhenShownAgain();
 checkWindow();

@@ -1,7 +1,7 @@
 // The rating page: shows the image that is due, takes its score, goes on to the next.
 
 import { answer } from "./answer.js";
-import { displayFacts, displayProblem, watchDisplay } from "./display.js";
+import { coverDisplayProblem, displayFacts, displayProblem, watchDisplay } from "./display.js";
 import { Images } from "./images.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
@@ -22,6 +22,8 @@ let dueSince = null; // from when it could have been seen, had it been there
 let waited = 0; // how long it was not there
 let grey = 0; // the timer of the grey between two images
 let lastActive = Date.now();
+let restUntil = Date.now() + (standing.rest ?? 0) * 1000;
+let resting = 0; // the timer of the countdown
 
 const work = new Stopwatch(performance.now());
 let restedAt = 0;
@@ -30,7 +32,7 @@ const overlay = new Overlay(cover);
 const stage = new Stage(element("stage"), checkDisplay);
 const images = new Images({
   loaded: (loaded) => !onScreen && loaded.token === trial?.token && paint(),
-  refused: (answer) => (answer.code === "not-due" ? resync() : refuse(answer)),
+  refused: withheld,
   troubled: (late) => late.token === trial?.token && say("An image could not be loaded - trying again"),
 });
 const outbox = new Outbox({
@@ -103,7 +105,7 @@ function rate(score) {
   const { position, token } = trial;
   const receipt = images.receipt(trial);
   const times = { response_ms: seen, hidden_ms: unseen, waited_ms: waited };
-  outbox.add({ position, token, fields: { score, receipt, ...times, ...displayFacts() } });
+  outbox.add({ position, token, fields: { score, receipt, ...times, ...displayFacts(), ...stage.facts() } });
   lastActive = Date.now();
   element("heard").textContent = `Image ${standing.rated + outbox.size}: rated`;
   next();
@@ -112,6 +114,7 @@ function rate(score) {
 // Nothing can be shown: all is rated, or the images loaded ahead are used up.
 function standStill() {
   stage.clear();
+  if (standing.rest && standing.rated < standing.total) return rest();
   if (outbox.size === 0) return standing.rated >= standing.total ? window.location.replace(data.home) : resync();
   // An answer that takes a moment only is no interruption.
   setTimeout(() => {
@@ -131,6 +134,12 @@ function saved(answer) {
 
 function receive(answer) {
   standing = answer;
+  if (standing.rest) {
+    restUntil = Date.now() + standing.rest * 1000;
+    // What is being looked at is still rated.
+    if (!watch) trial = null;
+    return;
+  }
   const [first] = standing.upcoming;
   if (trial && (!first || first.position > trial.position)) elsewhere(trial.position);
 }
@@ -164,6 +173,13 @@ async function askStanding() {
     say("No connection - trying again");
     await backoff.wait();
   }
+}
+
+// The server does not give an image that was loaded ahead: its turn has not come.
+function withheld(answer) {
+  if (answer.code === "not-due") resync();
+  else if (answer.code !== "rest") refuse(answer);
+  else if (!watch) resync(); // else its answer says how long
 }
 
 function conflict(rating, { message }) {
@@ -214,9 +230,24 @@ function turnedVisible() {
 }
 
 function checkDisplay() {
-  const text = displayProblem({ largest: data.largest, free: [stage.width, stage.height] });
-  if (text) overlay.raise("display", { title: "Paused", text, withdraw: true });
-  else overlay.lower("display");
+  coverDisplayProblem(overlay, displayProblem({ largest: data.largest, free: [stage.width, stage.height] }));
+}
+
+// Between two sittings; it ends by itself.
+function rest() {
+  clearTimeout(resting);
+  const left = Math.ceil((restUntil - Date.now()) / 1000);
+  if (left > 0) {
+    const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    const text = `Please rest your eyes. It goes on by itself in ${clock}. You can also close this window and come back later with the same link.`;
+    overlay.raise("rest", { title: "Time for a rest", text, withdraw: true });
+    resting = setTimeout(rest, 1000);
+    return;
+  }
+  if (awayTooLong()) return window.location.reload();
+  restedAt = work.read(performance.now()).seen;
+  overlay.lower("rest");
+  resync();
 }
 
 function offerPause() {
@@ -255,7 +286,7 @@ watchDisplay(checkDisplay);
 reloadWhenShownAgain();
 await Promise.all([stage.ready, outbox.load()]);
 if (data.announce && outbox.size === 0) {
-  const text = "The examples are over. From now on rate what you see; every answer counts.";
+  const text = "What you saw so far was to get to know the scale. From now on rate what you see; every answer counts.";
   overlay.raise("begin", { title: "Now it counts", text, button: "Start rating", act: () => overlay.lower("begin") });
 }
 next();

@@ -36,6 +36,12 @@ export class Stage {
     return this.#canvas.height;
   }
 
+  // Of the area for images: what it is drawn with and what the page gives it, to be compared by devicePixelRatio.
+  facts() {
+    const { width, height } = this.#canvas.getBoundingClientRect();
+    return { canvas_width: this.width, canvas_height: this.height, canvas_css_width: width, canvas_css_height: height };
+  }
+
   fits(width, height) {
     return width <= this.width && height <= this.height;
   }
