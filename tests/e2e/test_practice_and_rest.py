@@ -15,6 +15,7 @@ from tests.e2e.rater import (
     screenshot,
     see,
     stored,
+    two_frames,
 )
 
 
@@ -96,12 +97,14 @@ def test_an_image_that_is_being_looked_at_when_the_sitting_ends_is_still_rated(s
     see(page, 3)
     site.backstage("let_time_pass", invitation.rater, minutes=6)
     held = []
-    page.route("**/rate/*", lambda route: held.append(route))
+    page.route("**/study/rate/**", lambda route: held.append(route))
     page.keyboard.press("4")
     see(page, 4)  # loaded ahead, and seen before the answer that says that it is time for a rest
-    with page.expect_response("**/rate/*"):
+    while not held:
+        two_frames(page)
+    with page.expect_response("**/study/rate/**"):
         held[0].continue_()
-    page.unroute("**/rate/*")
+    page.unroute("**/study/rate/**")
     expect(page.locator("#overlay")).to_be_hidden()
     page.keyboard.press("2")
     expect_overlay(page, "Time for a rest")
@@ -125,10 +128,24 @@ def test_a_small_window_is_told_a_real_images_size_is_offered_the_full_screen_an
     expect_overlay(page, "Paused")
     expect(page.locator("#overlay-text")).to_contain_text("An image of this study is 640 x 324 pixels")
     expect(page.locator("#overlay-withdraw")).not_to_be_focused()
-    if page.evaluate("screen.width") >= 640:
-        expect(page.get_by_role("button", name="Full screen")).to_be_focused()
+    expect(page.get_by_role("button", name="Full screen")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#stage")).to_be_attached()
+    # Without a screen the window does not grow by it.
+    page.wait_for_function("document.fullscreenElement !== null")
+    resize(page, 1280, 800)
+    see(page, 3)
+    expect(page.locator("#overlay")).to_be_hidden()
+
+
+def test_on_a_screen_that_is_too_small_enter_does_not_withdraw(start):
+    _, page = start(height=3000, width=640)
+    expect_overlay(page, "Paused")
+    expect(page.locator("#overlay-text")).to_contain_text("An image of this study is 640 x 3004 pixels")
+    expect(page.locator("#overlay-title")).to_be_focused()
+    page.keyboard.press("Enter")
+    two_frames(page)
+    assert page.url.endswith("/study/")
+    expect(page.locator("#overlay")).to_be_visible()
 
 
 def test_what_the_canvas_has_and_what_the_page_gives_it_reaches_the_server(site, start):

@@ -216,7 +216,13 @@ def test_the_instructions_come_again_after_a_long_absence(site, page, invitation
     site.backstage("stay_away", invitation.rater, minutes=61)
     page.keyboard.press("1")
     expect(page.get_by_text("Welcome back")).to_be_visible()
+    expect(page.get_by_text("the examples follow")).to_be_visible()
     page.click("#agree:enabled")
+    see(page, 1)
+    page.click("#next")
+    see(page, 2)
+    expect(page.locator("#next")).to_have_text("Go on rating")
+    page.click("#next")
     press(page, 4, 5)
     see(page, 5)
     assert scores(stored(site, invitation, 2)) == [3, 5]
