@@ -129,7 +129,7 @@ function standStill() {
 function saved(answer) {
   receive(answer);
   if (!trial) next();
-  else images.want(open());
+  else if (!standing.rest) images.want(open());
 }
 
 function receive(answer) {
