@@ -104,13 +104,26 @@ def share(hits: int, of: int) -> str:
     return f"{hits / of:.3f} ({low:.3f}-{high:.3f})"
 
 
-def plcc(panels: int) -> None:
+def name_of(cell: Cell) -> str:
+    """Such as 14x12-weak."""
+    return f"{cell.sources}x{cell.methods}-{cell.kind}"
+
+
+def chosen(cells: list[Cell], names: list[str]) -> list[Cell]:
+    """The cells of these names, all without any. Raises SystemExit on a name that is none."""
+    known = {name_of(cell): cell for cell in cells}
+    if unknown := [name for name in names if name not in known]:
+        raise SystemExit(f"no cell {unknown[0]}; there are {', '.join(known)}")
+    return [known[name] for name in names] or cells
+
+
+def plcc(panels: int, cells: list[str]) -> None:
     print(f"PLCC, {panels} panels a cell: share of 95 % limits that hold the population's value; want .93 to .97")
     heads = ("sources", "methods", "raters", " metric", " value", f"{'covers':>20}", " over", "under", "width")
     print(" ".join(heads))
-    for cell in CELLS:
+    for cell in chosen(CELLS, cells):
         true = population_plcc(cell)
-        count = panels if cell.sources < 100 else max(panels // 4, 50)
+        count = panels if cells or cell.sources < 100 else max(panels // 4, 50)
         rows = pd.concat([judged(cell, [7, seed])[0] for seed in range(count)])
         low, high = rows["plcc_low"].to_numpy(float), rows["plcc_high"].to_numpy(float)
         covers = share(int(((low <= true) & (true <= high)).sum()), count)
@@ -119,7 +132,7 @@ def plcc(panels: int) -> None:
               f"{over:5.3f} {under:5.3f} {width:.3f}", flush=True)  # fmt: skip
 
 
-def predicts(panels: int) -> None:
+def predicts(panels: int, _: list[str]) -> None:
     print(f"p_predicts <= .05 on noise, {panels} panels a cell; want .03 to .07")
     for sources, methods in ((5, 12), (14, 4), (14, 12), (100, 9), (20, 1)):
         source, method = (index.ravel() for index in np.indices((sources, methods)))
@@ -133,14 +146,17 @@ def predicts(panels: int) -> None:
             print(f"{sources:4} sources x {methods:2} methods, content {content}: {share(hits, panels)}", flush=True)
 
 
-def metrics(panels: int) -> None:
+METRIC_CELLS = [
+    Cell(14, 12, 26, "close"),
+    Cell(14, 12, 26, "loose"),
+    Cell(5, 12, 26, "close"),
+    Cell(30, 6, 15, "loose"),
+]
+
+
+def metrics(panels: int, cells: list[str]) -> None:
     print(f"p <= .05 for two metrics equally good, {panels} panels a cell; want at most .07")
-    for cell in (
-        Cell(14, 12, 26, "close"),
-        Cell(14, 12, 26, "loose"),
-        Cell(5, 12, 26, "close"),
-        Cell(30, 6, 15, "loose"),
-    ):
+    for cell in chosen(METRIC_CELLS, cells):
         rows = pd.concat([judged(cell, [5, seed], metrics=2)[1] for seed in range(panels)])
         for statistic, part in rows.groupby("statistic"):
             held = int(((part["ci_low"] <= 0) & (part["ci_high"] >= 0)).sum())
@@ -149,7 +165,7 @@ def metrics(panels: int) -> None:
             print(f"{study}: {hits}; limits hold 0: {held / panels:.3f}", flush=True)
 
 
-def reliability(panels: int) -> None:
+def reliability(panels: int, _: list[str]) -> None:
     print(f"ICC(2,1) and alpha, {panels} panels a cell: share of 95 % limits that hold the value of a large panel")
     for sources, methods, raters in ((5, 12, 26), (14, 6, 15), (14, 6, 6), (30, 3, 26), (5, 4, 6)):
         cell = Cell(sources, methods, raters, "noise")
@@ -178,8 +194,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["plcc", "predicts", "metrics", "reliability"])
     parser.add_argument("--panels", type=int, default=1000)
+    parser.add_argument("--cell", action="append", default=[], help="of plcc or metrics, such as 14x12-weak; repeated")
     options = parser.parse_args()
-    {"plcc": plcc, "predicts": predicts, "metrics": metrics, "reliability": reliability}[options.what](options.panels)
+    {"plcc": plcc, "predicts": predicts, "metrics": metrics, "reliability": reliability}[options.what](
+        options.panels, options.cell
+    )
 
 
 if __name__ == "__main__":
