@@ -1,6 +1,7 @@
 """A study as tables: its ratings and its objective scores, by the contract of analysis.schema."""
 
 import io
+import json
 from datetime import UTC
 from typing import Literal
 
@@ -9,6 +10,7 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 
 from analysis.objective import Metric, Objective, long_table
+from analysis.scale import Scale
 from analysis.schema import RATINGS_COLUMNS, STIMULUS, TIMES, scale_columns, validate_ratings
 from analysis.spreadsheet import defused
 from srcore.metrics import recipe_metrics
@@ -70,6 +72,18 @@ def objective_scores(study: Study) -> Objective:
 def objective_frame(study: Study) -> pd.DataFrame:
     """`objective_scores` as the long table that says direction, unit and decimals of each metric: LONG_COLUMNS."""
     return long_table(objective_scores(study))
+
+
+def protocol_json(study: Study) -> bytes:
+    """How the study was run, as JSON (UTF-8): name, title, seed, and each field of its protocol by its name."""
+    told = {"name": study.name, "title": study.title, "seed": study.seed, **study.protocol()}
+    told["calibration"] = [str(source) for source in study.calibration.select_related("benchmark")]
+    told |= {moment: getattr(study, moment) for moment in ("launched_at", "closed_at")}
+    return json.dumps(told, default=_plain, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def _plain(value: object) -> object:
+    return value.to_dict() if isinstance(value, Scale) else str(value)
 
 
 def serialise(frame: pd.DataFrame, *, kind: Kind) -> bytes:

@@ -22,6 +22,7 @@ urlpatterns = [
     path("studies/<slug:name>/preview/", views.preview, name="study-preview"),
     path("studies/<slug:name>/raters/", views.raters, name="raters"),
     path("studies/<slug:name>/raters/<int:pk>/revoke/", views.revoke, name="rater-revoke"),
+    path("studies/<slug:name>/protocol.json", views.protocol, name="study-protocol"),
     path("studies/<slug:name>/results/", views.results, name="results"),
     path("studies/<slug:name>/report/", views.order_report, name="report-order"),
     path("studies/<slug:name>/report/<int:pk>.zip", views.report, name="report"),

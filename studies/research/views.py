@@ -17,7 +17,7 @@ from studies.jobs.dispatch import living_queues
 from studies.models import Study
 from studies.protocol import readiness
 from studies.research import drafts, invitations, lifecycle, presets, refusals, report_orders
-from studies.research.export import KINDS, counted_ratings, objective_frame, ratings_frame, serialise
+from studies.research.export import KINDS, counted_ratings, objective_frame, protocol_json, ratings_frame, serialise
 from studies.research.forms import DesignForm, InviteForm, NameForm
 from studies.research.monitoring import (
     last_backup,
@@ -200,6 +200,14 @@ def report(request: HttpRequest, study: Study, pk: int) -> FileResponse:
 def download(request: HttpRequest, study: Study, table: str, kind: str) -> HttpResponse:
     response = HttpResponse(serialise(TABLES[table](study), kind=KINDS[kind]), content_type=CONTENT_TYPES[kind])
     response["Content-Disposition"] = f'attachment; filename="{study.name}-{table}.{kind}"'
+    return response
+
+
+@require_GET
+@of_study
+def protocol(request: HttpRequest, study: Study) -> HttpResponse:
+    response = HttpResponse(protocol_json(study), content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="{study.name}-protocol.json"'
     return response
 
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from srcore.files import whole_file
 from studies.models import Study
-from studies.research.export import KINDS, objective_frame, ratings_frame, serialise
+from studies.research.export import KINDS, objective_frame, protocol_json, ratings_frame, serialise
 
 
 class Command(BaseCommand):
@@ -17,7 +17,11 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, help="file for the ratings")
         parser.add_argument("--objective", type=Path, help="file for PSNR and SSIM of every stimulus")
 
-    def handle(self, *, study: str, out: Path, objective: Path | None, **options: Any) -> None:
+        parser.add_argument("--protocol", type=Path, help="JSON file for how the study was run")
+
+    def handle(
+        self, *, study: str, out: Path, objective: Path | None, protocol: Path | None = None, **options: Any
+    ) -> None:
         found = Study.objects.filter(name=study).first()
         if found is None:
             known = ", ".join(Study.objects.values_list("name", flat=True)) or "none yet"
@@ -32,6 +36,9 @@ class Command(BaseCommand):
             table = objective_frame(found)
             write(objective, serialise(table, kind=KINDS[objective.suffix[1:]]))
             self.stdout.write(f"{len(table)} objective scores -> {objective}")
+        if protocol:
+            write(protocol, protocol_json(found))
+            self.stdout.write(f"protocol -> {protocol}")
 
 
 def write(path: Path, content: bytes) -> None:

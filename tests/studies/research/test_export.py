@@ -1,4 +1,5 @@
 import io
+import json
 import math
 from dataclasses import replace
 
@@ -248,3 +249,15 @@ def test_names_that_a_spreadsheet_would_run_are_defused_in_the_csv_file_alone(tm
     frame = pd.DataFrame({"rater": ["=cmd|' /C calc'!A0", "-1"], "score": [-2, 3]})
     assert serialise(frame, kind="csv").decode().splitlines()[1:] == ["'=cmd|' /C calc'!A0,-2", "-1,3"]
     assert pd.read_parquet(io.BytesIO(serialise(frame, kind="parquet")))["rater"].to_list() == frame["rater"].to_list()
+
+
+def test_the_protocol_is_exported_field_by_field(tmp_path):
+    anchors = make_benchmark("anchors", images=1)
+    line = "anchors/anchors_000 bicubic 2-3"
+    study = launch(make_study(calibration=anchors, practice=line, stabilising=3, sitting_trials=4, rest_minutes=5))
+    path = tmp_path / "protocol.json"
+    call_command("export_ratings", "study", out=tmp_path / "r.csv", protocol=path, stdout=io.StringIO())
+    told = json.loads(path.read_text())
+    assert set(told) >= {field.name for field in Study.protocol_fields()}
+    assert (told["practice"], told["stabilising"], told["sitting_trials"], told["rest_minutes"]) == (line, 3, 4, 5)
+    assert (told["seed"], told["calibration"], told["scale"]) == (1, ["anchors/anchors_000"], study.scale.to_dict())

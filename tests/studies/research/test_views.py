@@ -25,7 +25,7 @@ NAME = {"name": "study"}
 PAGES = [
     ("study-list", {}), ("study-new", {}), ("study", NAME), ("study-edit", NAME), ("study-images", NAME),
     ("raters", NAME), ("results", NAME), ("download", NAME | {"table": "ratings", "kind": "csv"}),
-    ("download", NAME | {"table": "objective", "kind": "parquet"}),
+    ("download", NAME | {"table": "objective", "kind": "parquet"}), ("study-protocol", NAME),
 ]  # fmt: skip
 ACTIONS = [
     ("study-new", {}), ("study-new-paper", {}), ("study-edit", NAME), ("study-clone", NAME), ("study-preview", NAME),
