@@ -49,11 +49,11 @@ def screen_needed(study: Study) -> str:
         return ""
     width, height = max(w for w, _ in sizes), max(h for _, h in sizes)
     images = " and ".join(f"{w} x {h}" for w, h in sizes[:4]) + (" and others" if len(sizes) > 4 else "")
-    windows = " or ".join(
-        f"{math.ceil(width / ratio)} x {math.ceil(height / ratio) + BAR_CSS_PIXELS} at {ratio:g} device pixels each"
-        for ratio in (1, 1.5, 2)
+    at = {ratio: f"{math.ceil(width / ratio)} x {math.ceil(height / ratio) + BAR_CSS_PIXELS}" for ratio in (1, 1.5, 2)}
+    return (
+        f"The largest images have {images} pixels. With the bar below them they need a window of {at[1]} CSS pixels "
+        f"({at[1.5]} at a device pixel ratio of 1.5, {at[2]} at 2)."
     )
-    return f"The largest images have {images} pixels. A window that shows all has, in CSS pixels, {windows}."
 
 
 def studies_with_counts(studies: "QuerySet[Study]") -> "QuerySet[Study]":
@@ -104,7 +104,7 @@ def _shown(study: Study, field: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     display = getattr(study, f"get_{field}_display", None)
-    return str(display() if display else value)
+    return str(display() if display else value) or "none"
 
 
 def _progress(rater: Rater) -> RaterProgress:

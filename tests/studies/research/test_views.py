@@ -172,7 +172,10 @@ def test_a_rest_without_an_end_of_sittings_is_sent_back_with_the_reason(study, s
 
 def test_the_overview_and_the_command_say_which_screen_raters_need(study, staff):
     # The factory's images are 96 wide, the second is 68 high.
-    needed = "The largest images have 96 x 68 pixels. A window that shows all has, in CSS pixels, 96 x 223 at 1"
+    needed = (
+        "The largest images have 96 x 68 pixels. With the bar below them they need a window of 96 x 223 CSS pixels "
+        "(64 x 201 at a device pixel ratio of 1.5, 48 x 189 at 2)."
+    )
     assert needed in text(staff.get(reverse("study", kwargs=NAME)))
     out = io.StringIO()
     call_command("generate", "study", no_wait=True, stdout=out)
