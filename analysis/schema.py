@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 RATINGS_COLUMNS = (
     "study", "rater", "session", "position", "benchmark", "source", "method", "method_title", "repeat", "stabilising",
-    "score", "response_ms", "rated_at", "served_at", "possible_ms", "hidden_ms", "waited_ms", "device_pixel_ratio",
-    "visual_viewport_scale", "viewport_width", "viewport_height", "screen_width", "screen_height",
+    "score", "attempt", "response_ms", "rated_at", "served_at", "possible_ms", "hidden_ms", "waited_ms",
+    "device_pixel_ratio", "visual_viewport_scale", "viewport_width", "viewport_height", "screen_width", "screen_height",
     "canvas_width", "canvas_height", "canvas_css_width", "canvas_css_height",
 )  # fmt: skip
 SCALE_COLUMNS = ("scale_low", "scale_high", "scale_step")  # one scale in every row; an empty step is continuous
@@ -47,6 +47,7 @@ _NUMBERS = {
     "scale_step": _ANY._replace(empty=True),
     "repeat": Rule(0, 1_000, whole=True, empty=False),
     "stabilising": Rule(0, 1, whole=True, empty=False),
+    "attempt": Rule(1, np.inf, whole=True, empty=True),
     "position": Rule(0, np.inf, whole=True, empty=True),
     "response_ms": Rule(0, np.inf, whole=False, empty=True),
     "possible_ms": Rule(0, np.inf, whole=False, empty=True),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 # The parts of addresses that identify a rater or an image (studies/urls.py).
-TOKEN_IN_PATH = re.compile(r"/(i|image|study/rate)/[^/\s?'\"]+")
+TOKEN_IN_PATH = re.compile(r"/(i|image|study/rate|study/undo)/[^/\s?'\"]+")
 
 
 def without_tokens(text: str) -> str:

@@ -2,7 +2,7 @@ from studies.models.content import Benchmark, Method, SourceImage, Stimulus, Wor
 from studies.models.installation import Installation
 from studies.models.job import Job
 from studies.models.report import Report
-from studies.models.session import Rater, Rating, Session, Trial
+from studies.models.session import Rater, Rating, Session, TakenBack, Trial
 from studies.models.site import Backup, SiteKey, site_key
 from studies.models.study import Study, StudyEvent, StudyImage, StudyMethod
 
@@ -23,6 +23,7 @@ __all__ = [
     "StudyEvent",
     "StudyImage",
     "StudyMethod",
+    "TakenBack",
     "Trial",
     "Worker",
     "site_key",

@@ -63,6 +63,9 @@ class Session(models.Model):
     first_served_ms = models.BigIntegerField(
         null=True, help_text="Unix time at which the first image of those rated was sent"
     )
+    # Of the last answer that was taken back: a repeat of it, delayed on its way, does not bring it back.
+    undone_position = models.PositiveIntegerField(default=0)
+    undone_attempt = models.PositiveIntegerField(default=0)
     viewed_ms = models.FloatField(default=0, help_text="the possible_ms of all that was rated")
     # Back after a long gap: the examples are due again before the rating goes on.
     examples_due = models.BooleanField(default=False)
@@ -136,10 +139,10 @@ class Trial(models.Model):
         return f"trial {self.position}"
 
 
-class Rating(models.Model):
+class Answer(models.Model):
     """What the rater answered, and how the image was on the screen when they did."""
 
-    trial = models.OneToOneField(Trial, on_delete=models.PROTECT, related_name="rating")
+    attempt = models.PositiveIntegerField(default=1, help_text="2 after the first answer was taken back, and so on")
     score = models.FloatField(help_text="on the study's scale, which a trigger checks")
     rated_at = models.DateTimeField(default=timezone.now, editable=False)
     response_ms = models.FloatField(help_text="from the frame that painted the image to the answer, page visible")
@@ -168,6 +171,15 @@ class Rating(models.Model):
     canvas_css_height = models.FloatField(null=True, help_text="of the area for images: CSS pixels")
 
     class Meta:
+        abstract = True
+
+
+class Rating(Answer):
+    """The answer that stands."""
+
+    trial = models.OneToOneField(Trial, on_delete=models.PROTECT, related_name="rating")
+
+    class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(response_ms__gte=0, hidden_ms__gte=0, device_pixel_ratio__gt=0),
@@ -177,3 +189,19 @@ class Rating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.score} on {self.trial}"
+
+
+class TakenBack(Answer):
+    """An answer that the rater took back; no part of any result."""
+
+    trial = models.ForeignKey(Trial, on_delete=models.PROTECT, related_name="taken_back")
+    taken_back_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name_plural = "taken back"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["trial", "attempt"], name="one_answer_an_attempt"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.score} on {self.trial}, taken back"

@@ -21,9 +21,11 @@ by how good it looks to you. There are no right or wrong answers.
 Before it starts you will see examples of the two ends of the scale.
 
 Sit comfortably, about an arm's length from the screen, and keep that distance. \
-{how} A rating stands once it is given: there is no way back to an image. You can stop at \
+{how} {undo} You can stop at \
 any time and go on later with the same link.
 """
+WITH_UNDO = "You can take back your last rating, with a button or the Backspace key, until you give the next one."
+WITHOUT_UNDO = "A rating stands once it is given: there is no way back to an image."
 
 
 def five_categories() -> Scale:
@@ -36,8 +38,8 @@ def default_instructions() -> str:
     return instructions_for(ACR)
 
 
-def instructions_for(scale: Scale) -> str:
-    """The default instructions with the ends of this scale."""
+def instructions_for(scale: Scale, *, undo: bool = True) -> str:
+    """The default instructions with the ends of this scale; `undo`: whether the last rating can be taken back."""
     words = [word.lower() for _, word in scale.labels]
     low, high = (scale.score_text(end) for end in (scale.low, scale.high))
     if scale.is_categorical:
@@ -46,7 +48,10 @@ def instructions_for(scale: Scale) -> str:
     else:
         how = "Click on the line and then on the button, or use the digit keys, the arrow keys and Enter."
     return DEFAULT_INSTRUCTIONS.format(
-        low=f"{low} ({words[0]})" if words else low, high=f"{high} ({words[-1]})" if words else high, how=how
+        low=f"{low} ({words[0]})" if words else low,
+        high=f"{high} ({words[-1]})" if words else high,
+        how=how,
+        undo=WITH_UNDO if undo else WITHOUT_UNDO,
     )
 
 
@@ -113,6 +118,11 @@ class Study(models.Model):
         default=500,
         validators=[MaxValueValidator(LONGEST_PACE_MS)],
         help_text="The screen stays mid-grey for so long.",
+    )
+    undo = models.BooleanField(
+        "the last rating can be taken back",
+        default=True,
+        help_text="Until the next one is given, and not after the last image.",
     )
     pause_minutes = models.PositiveSmallIntegerField(
         "minutes of rating until a pause is offered",

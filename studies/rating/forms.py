@@ -36,12 +36,29 @@ class NumberField(forms.FloatField):
         return (number if self.stored_up_to is None else min(number, self.stored_up_to)) + 0.0
 
 
+class CountField(forms.RegexField):
+    """A whole number from 1 on, in ASCII digits; left out it is 1."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"^[1-9][0-9]{0,5}$", **options)
+
+    def clean(self, value: Any) -> int:
+        return int(super().clean(value) or 1)
+
+
+class UndoForm(forms.Form):
+    """Which of a trial's ratings is taken back."""
+
+    attempt = CountField(required=False)
+
+
 class RatingForm(forms.Form):
     """A score, and how the image was on the screen when it was given; units as in the model Rating."""
 
     # Which scores there are is for the study's scale to say.
     score = NumberField()
     receipt = forms.CharField(required=False, max_length=100)
+    attempt = CountField(required=False)
 
     def display(self) -> DisplayFacts:
         return DisplayFacts(**{field.name: self.cleaned_data[field.name] for field in fields(DisplayFacts)})

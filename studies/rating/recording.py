@@ -28,6 +28,11 @@ class NoReceipt(Refusal):
     message = "This site has not sent you this image yet. Please load the page again."
 
 
+class AttemptTakenBack(Refusal):
+    status, code = 409, "taken-back"
+    message = "This rating was taken back."
+
+
 class RatingConflict(Refusal):
     status, code = 409, "conflict"
 
@@ -68,15 +73,23 @@ class DisplayFacts:
 
 
 def record_rating(
-    *, rater_token: str, token: str, score: float, display: DisplayFacts, receipt: str, now: datetime
+    *,
+    rater_token: str,
+    token: str,
+    score: float,
+    display: DisplayFacts,
+    receipt: str,
+    now: datetime,
+    attempt: int = 1,
 ) -> Standing:
     """Store one rating, exactly once. When this returns, the rating is on disk. `receipt`: what came with the image.
 
-    Only the first unrated trial of the session is due. The same score for a trial again is answered as the first time;
-    another score raises RatingConflict. Raises InvalidRating for a score that is not on the study's scale, NoReceipt,
-    UnknownTrial, TrialNotDue, or what studies.access.invited_rater raises.
+    `attempt` counts the ratings that were given to this trial, those taken back included, from 1: a repeat of one that
+    was taken back raises AttemptTakenBack. Only the first unrated trial of the session is due. The same score for a
+    trial again is answered as the first time; another score raises RatingConflict. Raises InvalidRating for a score
+    that is not on the study's scale, NoReceipt, UnknownTrial, TrialNotDue, or what studies.access.invited_rater raises.
     """
-    trial = _own_trial(rater_token=rater_token, token=token)
+    trial = admitted_trial(rater_token=rater_token, token=token)
     if trial.phase in NOTHING_STORED:
         raise TrialNotDue("Of examples and practice nothing is stored.")
     scale = _scale(trial.scale)
@@ -89,10 +102,10 @@ def record_rating(
         if trial.sittings_end:
             # Who has rested begins a new sitting with this image.
             sittings.at(_session(trial), now=now)
-        values = {"trial_id": trial.pk, "score": score, "rated_at": now, **vars(display)}
+        values = {"trial_id": trial.pk, "attempt": attempt, "score": score, "rated_at": now, **vars(display)}
         stored = store_rating(trial, values, proof)
     if not stored:
-        _refuse_unless_repeated(trial, score=score, scale=scale)
+        _refuse_unless_repeated(trial, score=score, attempt=attempt, scale=scale)
         next_position = Session.objects.values_list("next_position", flat=True).get(pk=trial.session)
     sitting = sittings.Sitting()
     if trial.sittings_end:
@@ -114,7 +127,7 @@ def image_trial(*, rater_token: str, token: str, now: datetime) -> OwnTrial:
 
     Raises sittings.RestDue while the rater must rest.
     """
-    trial = _own_trial(rater_token=rater_token, token=token)
+    trial = admitted_trial(rater_token=rater_token, token=token)
     if trial.phase in NOTHING_STORED:
         return trial
     calibrating = trial.next_position <= trial.calibration_trials
@@ -145,7 +158,7 @@ def _session(trial: OwnTrial) -> Session:
     return Session.objects.select_related("rater__study").get(pk=trial.session)
 
 
-def _own_trial(*, rater_token: str, token: str) -> OwnTrial:
+def admitted_trial(*, rater_token: str, token: str) -> OwnTrial:
     """The trial, if it is the rater's and the rater is admitted."""
     trial = own_trial(token=token, rater_token=rater_token)
     if trial is None:
@@ -162,8 +175,11 @@ def _scale(stored: str) -> Scale:
     return Scale.from_json(stored)
 
 
-def _refuse_unless_repeated(trial: OwnTrial, *, score: float, scale: Scale) -> None:
+def _refuse_unless_repeated(trial: OwnTrial, *, score: float, attempt: int, scale: Scale) -> None:
     rating = Rating.objects.filter(trial=trial.pk).first()
+    session = Session.objects.filter(pk=trial.session, undone_position=trial.position, undone_attempt__gte=attempt)
+    if (rating and rating.attempt > attempt) or (rating is None and session.exists()):
+        raise AttemptTakenBack
     if rating is None:
         raise TrialNotDue
     if rating.score == score:

@@ -30,7 +30,8 @@ class Standing:
     """How far a rater is, and the few trials that come next; none before the calibration is done.
 
     `repeated`: it answers a rating that had been stored before. `rest`: how long the rater must rest before the next
-    image is shown; None while a sitting goes on.
+    image is shown; None while a sitting goes on. `last`: the rated trial that may be taken back; told to who asks,
+    while who has just rated knows.
     """
 
     rated: int
@@ -38,6 +39,7 @@ class Standing:
     upcoming: list[ShownTrial]
     repeated: bool = False
     rest: timedelta | None = None
+    last: ShownTrial | None = None
 
 
 def largest_images(study: Study) -> list[tuple[int, int]]:
@@ -134,14 +136,26 @@ def standing(session: Session, *, now: datetime) -> Standing:
     if session.is_calibrating:
         return Standing(rated=session.rated, total=session.to_rate, upcoming=[])
     sitting = sittings.at(session, now=now)
-    upcoming = window(session.pk, next_position=session.next_position, stop=sitting.stop)
-    return Standing(rated=session.rated, total=session.to_rate, upcoming=upcoming, rest=sitting.rest)
+    due = session.next_position
+    around = window(session.pk, next_position=due, stop=sitting.stop, start=due - 1)
+    may_undo = session.rater.study.undo and not session.finished_at and session.undone_position != due
+    return Standing(
+        rated=session.rated,
+        total=session.to_rate,
+        upcoming=[trial for trial in around if trial.position >= due],
+        rest=sitting.rest,
+        last=next((trial for trial in around if trial.is_rated and may_undo), None),
+    )
 
 
-def window(session: int, *, next_position: int, stop: int | None = None) -> list[ShownTrial]:
-    """The trials that a browser may hold when this position is due, those from `stop` on aside."""
+def window(session: int, *, next_position: int, stop: int | None = None, start: int | None = None) -> list[ShownTrial]:
+    """The trials that a browser may hold when this position is due, those from `stop` on aside; or from `start` on."""
     end = next_position + WINDOW
-    return shown_trials(session=session, start=next_position, stop=end if stop is None else min(end, stop))
+    return shown_trials(
+        session=session,
+        start=next_position if start is None else start,
+        stop=end if stop is None else min(end, stop),
+    )
 
 
 def _start(*, rater: Rater, now: datetime) -> Session:

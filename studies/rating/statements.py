@@ -6,11 +6,12 @@ all the same.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from studies.models import Rating
+from studies.models import Rating, TakenBack
 from studies.rating.evidence import Proof
 
 
@@ -34,6 +35,7 @@ class OwnTrial(NamedTuple):
     is_withdrawn: bool
     study: int
     study_state: str
+    has_undo: bool
     scale: str
     stimulus: int
     image: str
@@ -41,7 +43,10 @@ class OwnTrial(NamedTuple):
 
 
 class ShownTrial(NamedTuple):
-    """What a rater's browser may know of a trial; an anchor where nothing is stored, anchor_high in practice only."""
+    """What a rater's browser may know of a trial; an anchor where nothing is stored, anchor_high in practice only.
+
+    `attempt` is that of its rating, if it `is_rated`, else the one that its next rating has.
+    """
 
     position: int
     token: str
@@ -49,12 +54,14 @@ class ShownTrial(NamedTuple):
     height: int
     anchor_score: float | None
     anchor_high: float | None
+    attempt: int
+    is_rated: bool
 
 
 _OWN_TRIAL = """
 SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s.trials_total,
        s.needs_receipts, s.first_served_ms, s.viewed_ms, d.sitting_trials + d.sitting_minutes, r.label, r.is_preview,
-       r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, d.id, d.state,
+       r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, d.id, d.state, d.undo,
        CAST(d.scale AS text), i.id, i.file, i.file_sha256
   FROM studies_trial t
   JOIN studies_session s ON s.id = t.session_id
@@ -65,8 +72,12 @@ SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s
 """
 
 _SHOWN = """
-SELECT t.position, t.token, h.width, h.height, t.anchor_score, t.anchor_high
+SELECT t.position, t.token, h.width, h.height, t.anchor_score, t.anchor_high,
+       COALESCE(a.attempt, CASE WHEN s.undone_position = t.position THEN s.undone_attempt + 1 ELSE 1 END),
+       a.id IS NOT NULL
   FROM studies_trial t
+  JOIN studies_session s ON s.id = t.session_id
+  LEFT JOIN studies_rating a ON a.trial_id = t.id
   JOIN studies_stimulus i ON i.id = t.stimulus_id
   JOIN studies_sourceimage h ON h.id = i.source_id
  WHERE t.session_id = %s AND t.position >= %s AND t.position < %s
@@ -76,13 +87,23 @@ SELECT t.position, t.token, h.width, h.height, t.anchor_score, t.anchor_high
 _CLAIM = """
 UPDATE studies_session
    SET next_position = %s, last_active_at = %s, finished_at = %s, first_served_ms = %s, viewed_ms = viewed_ms + %s
- WHERE id = %s AND next_position = %s
+ WHERE id = %s AND next_position = %s AND (undone_position <> next_position OR undone_attempt < %s)
+"""
+
+_REOPEN = """
+UPDATE studies_session SET next_position = %s, last_active_at = %s, undone_position = %s, undone_attempt = %s
+ WHERE id = %s AND next_position = %s AND finished_at IS NULL
+   AND (undone_position < %s OR undone_position = %s AND undone_attempt < %s)
 """
 
 _RATING_COLUMNS = [field.attname for field in Rating._meta.concrete_fields if not field.primary_key]
 _INSERT = f"INSERT INTO {Rating._meta.db_table} ({', '.join(_RATING_COLUMNS)})"
 _VALUES = ", ".join(["%s"] * len(_RATING_COLUMNS))
 _STORE = f"{_INSERT} VALUES ({_VALUES})"
+_ALL = ", ".join(_RATING_COLUMNS)
+_KEPT = f"INSERT INTO {TakenBack._meta.db_table} ({_ALL}, taken_back_at)"
+_KEEP = f"{_KEPT} SELECT {_ALL}, %s FROM studies_rating WHERE trial_id = %s AND attempt = %s"  # noqa: S608
+_REMOVE = "DELETE FROM studies_rating WHERE trial_id = %s"
 
 
 def own_trial(*, token: str, rater_token: str) -> OwnTrial | None:
@@ -103,8 +124,8 @@ def shown_trials(*, session: int, start: int, stop: int) -> list[ShownTrial]:
 def store_rating(trial: OwnTrial, values: Mapping[str, Any], proof: Proof) -> bool:
     """Move the session on from this trial and store its rating, both or neither. On disk when this returns.
 
-    False if another trial is due, and then nothing has changed. `values` has every field of the rating by its name, but
-    those of the proof.
+    False if another trial is due or this attempt at it was taken back, and then nothing has changed. `values` has every
+    field of the rating by its name, but those of the proof.
     """
     moment = connection.ops.adapt_datetimefield_value(values["rated_at"])
     served = connection.ops.adapt_datetimefield_value(proof.served_at)
@@ -112,10 +133,30 @@ def store_rating(trial: OwnTrial, values: Mapping[str, Any], proof: Proof) -> bo
     row = [found[name] for name in _RATING_COLUMNS]
     finished = moment if trial.position == trial.trials_total else None
     session = [trial.position + 1, moment, finished, proof.first_served_ms, proof.possible_ms or 0]
-    claim = [*session, trial.session, trial.position]
+    claim = [*session, trial.session, trial.position, values["attempt"]]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, claim)
         claimed = bool(cursor.rowcount)
         if claimed:
             cursor.execute(_STORE, row)
     return claimed
+
+
+def take_back_rating(trial: OwnTrial, *, attempt: int, now: datetime) -> bool:
+    """Move the session back to this trial and its rating among those taken back, both or neither. On disk at return.
+
+    False if it is not the last one given, is of another attempt, or the session is finished; then nothing has changed.
+    """
+    moment = connection.ops.adapt_datetimefield_value(now)
+    position = trial.position
+    reopen = [position, moment, position, attempt, trial.session, position + 1, position, position, attempt]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_REOPEN, reopen)
+        if not cursor.rowcount:
+            return False
+        cursor.execute(_KEEP, [moment, trial.pk, attempt])
+        if not cursor.rowcount:
+            transaction.set_rollback(True)
+            return False
+        cursor.execute(_REMOVE, [trial.pk])
+    return True

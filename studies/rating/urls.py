@@ -12,6 +12,7 @@ urlpatterns = [
     path("study/practised/", views.practised, name="practised"),
     path("study/upcoming/", views.upcoming, name="upcoming"),
     path("study/rate/<slug:token>/", views.rate, name="rate"),
+    path("study/undo/<slug:token>/", views.undo, name="undo"),
     path("study/withdraw/", views.withdraw, name="withdraw"),
     path("image/<slug:token>", views.image, name="image"),
 ]

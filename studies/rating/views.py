@@ -21,10 +21,11 @@ from studies.models import Rater, Session, Study, site_key
 from studies.protocol import answers
 from studies.rating import evidence, sessions
 from studies.rating.devices import note_second
-from studies.rating.forms import RatingForm
+from studies.rating.forms import RatingForm, UndoForm
 from studies.rating.images import image_bytes
 from studies.rating.recording import InvalidRating, image_trial, record_rating
 from studies.rating.statements import ShownTrial
+from studies.rating.undo import take_back
 from studies.rating.withdrawal import withdraw as erase
 
 COOKIE = "rater"
@@ -164,10 +165,22 @@ def rate(request: HttpRequest, token: str) -> HttpResponseBase:
             score=form.cleaned_data["score"],
             display=form.display(),
             receipt=form.cleaned_data["receipt"],
+            attempt=form.cleaned_data["attempt"],
             now=timezone.now(),
         )
     except InvalidRating as invalid:
         return JsonResponse({"errors": invalid.errors}, status=422)
+    return JsonResponse(standing_data(standing))
+
+
+@require_POST
+@for_scripts
+def undo(request: HttpRequest, token: str) -> HttpResponseBase:
+    form = UndoForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"errors": form.errors}, status=422)
+    attempt = form.cleaned_data["attempt"]
+    standing = take_back(rater_token=rater_token(request), token=token, attempt=attempt, now=timezone.now())
     return JsonResponse(standing_data(standing))
 
 
@@ -249,6 +262,7 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
         "outbox": outbox,
         "home": reverse("rater-home"),
         "rate": reverse("rate", args=["TOKEN"]),
+        "undo": reverse("undo", args=["TOKEN"]),
         "image": reverse("image", args=["TOKEN"]),
     }
     if stage != "finished":
@@ -265,6 +279,7 @@ def page_data(rater: Rater, stage: str) -> dict[str, Any]:
         data["gap_ms"] = rater.study.gap_ms
     if session and stage == "rating":
         data["standing"] = standing_data(sessions.standing(session, now=timezone.now()))
+        data["may_undo"] = rater.study.undo
         data["upcoming"] = f"{reverse('upcoming')}?who={outbox}"
         data["least_view_ms"] = rater.study.least_view_ms
         data["gap_ms"] = rater.study.gap_ms
@@ -282,7 +297,8 @@ def last_button(study: Study, session: Session) -> str:
 
 def standing_data(standing: sessions.Standing) -> dict[str, Any]:
     """`rest` in whole seconds, only while the rater must rest."""
-    data = {"rated": standing.rated, "total": standing.total, "upcoming": trials_data(standing.upcoming)}
+    last = trials_data([standing.last])[0] if standing.last else None
+    data = {"rated": standing.rated, "total": standing.total, "upcoming": trials_data(standing.upcoming), "last": last}
     return data if standing.rest is None else data | {"rest": math.ceil(standing.rest.total_seconds())}
 
 
@@ -308,6 +324,7 @@ def trial_data(trial: ShownTrial, *, url: str) -> dict[str, Any]:
         "position": trial.position,
         "url": url,
         "token": trial.token,
+        "attempt": trial.attempt,
         "width": trial.width,
         "height": trial.height,
     }

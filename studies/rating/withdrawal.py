@@ -7,7 +7,7 @@ from functools import partial
 from django.db import transaction
 
 from studies.content.erased import note_erased
-from studies.models import Rater, Rating, Report, Session, StudyEvent
+from studies.models import Rater, Rating, Report, Session, StudyEvent, TakenBack
 from studies.rating.devices import KIND as SECOND_DEVICE
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ def withdraw(*, rater: Rater, now: datetime) -> int:
             return 0
         # Against a rating that is being stored at this moment: its claim waits for this lock, and then finds nothing.
         list(Session.objects.select_for_update().filter(rater=locked))
+        TakenBack.objects.filter(trial__session__rater=locked).delete()
         erased, _ = Rating.objects.filter(trial__session__rater=locked).delete()
         Session.objects.filter(rater=locked).delete()
         # Refused second ratings tell of the first ones, and devices of their owner.

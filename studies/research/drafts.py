@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from analysis.scale import ACR
 from studies.models import Benchmark, Method, SourceImage, Study, StudyMethod
 from studies.models.study import instructions_for
 from studies.protocol.slots import Role, slots
@@ -33,8 +34,8 @@ def create_study(
     Without a seed a random one is drawn and stored. Raises ValidationError on a bad field, TypeError on an unknown one.
     """
     fields = dict(protocol or {})
-    if "scale" in fields:
-        fields.setdefault("instructions", instructions_for(fields["scale"]))
+    written = instructions_for(fields.get("scale", ACR), undo=fields.get("undo", True))
+    fields.setdefault("instructions", written)
     study = Study(name=name, title=title, seed=new_seed() if seed is None else seed, **fields)
     save_draft(study=study, cells=cells, calibration=calibration)
     return study

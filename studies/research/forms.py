@@ -117,7 +117,7 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("practice", str(error))
 
     def _set_scale(self, cleaned: dict[str, Any]) -> None:
-        """Instructions that nobody has rewritten follow the scale."""
+        """Instructions that nobody has rewritten follow the scale, and whether there is an undo."""
         labels = [line.strip() for line in cleaned.get("scale_labels", "").splitlines() if line.strip()]
         try:
             scale = answers.CHOICES[cleaned["scale_kind"]].make(labels)
@@ -125,8 +125,9 @@ class DesignForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("scale_labels", str(error))
             return
         written = cleaned.get("instructions", "").replace("\r\n", "\n").strip()
-        if written == instructions_for(self.instance.scale).strip():
-            cleaned["instructions"] = instructions_for(scale)
+        defaults = [instructions_for(self.instance.scale, undo=undo).strip() for undo in (True, False)]
+        if written in defaults:
+            cleaned["instructions"] = instructions_for(scale, undo=cleaned["undo"])
         self.instance.scale = scale
 
 

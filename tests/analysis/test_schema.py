@@ -35,6 +35,7 @@ def full_table():
             "repeat": [0, 0],
             "stabilising": [0, 1],
             "score": [4, 5],
+            "attempt": [1, 2],
             "response_ms": [1200.5, None],
             "rated_at": ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00.250+01:00"],
             "served_at": ["2026-03-01T11:59:58Z", None],

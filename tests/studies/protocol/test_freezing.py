@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from analysis.scale import Scale
 from studies.access import invited_rater
-from studies.models import Rating, SourceImage, Stimulus, Study
+from studies.models import Rating, Session, SourceImage, Stimulus, Study
+from studies.models.study import WITH_UNDO, WITHOUT_UNDO
 from studies.rating import sessions
 from studies.rating.evidence import receipt
 from studies.rating.recording import record_rating
@@ -114,12 +115,18 @@ def test_a_database_of_the_version_before_rooms_migrates_with_a_launched_study_w
     rater = make_rater(study)
     session = sessions.finish_calibration(rater=_agreed(rater))
     _rate(rater, session, 4)
+    draft = make_study(name="draft", benchmarks=[], undo=False)
+    assert WITHOUT_UNDO in draft.instructions
     try:
         call_command("migrate", "studies", "0003", verbosity=0)
         assert "scale" not in _columns("studies_study")
     finally:
         call_command("migrate", verbosity=0)
-    migrated = Study.objects.get()
+    draft.refresh_from_db()
+    assert (draft.undo, WITH_UNDO in draft.instructions) == (True, True)
+    migrated = Study.objects.get(pk=study.pk)
+    assert not migrated.undo
+    assert not Session.objects.get().needs_receipts
     assert migrated.scale == study.scale
     assert (migrated.announce_start, migrated.least_view_ms, migrated.gap_ms) == (False, 0, 0), "it keeps its way"
     assert not migrated.examples_again

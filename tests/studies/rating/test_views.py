@@ -419,9 +419,9 @@ def test_a_rating_asks_the_database_little(rater, browser, django_assert_num_que
 
 def test_upcoming_names_five_trials_and_of_each_only_what_is_needed(rater, browser):
     answer = browser.get(reverse("upcoming")).json()
-    assert set(answer) == {"rated", "total", "upcoming"}
+    assert set(answer) == {"rated", "total", "upcoming", "last"}
     assert len(answer["upcoming"]) == sessions.WINDOW == 5
-    assert all(set(one) == {"position", "url", "token", "width", "height"} for one in answer["upcoming"])
+    assert all(set(one) == {"position", "url", "token", "attempt", "width", "height"} for one in answer["upcoming"])
 
 
 def test_upcoming_before_the_instructions_is_refused(rater):

@@ -136,7 +136,8 @@ def test_staff_choose_the_scale_and_instructions_that_nobody_rewrote_follow_it(s
     post(staff, "study-new", form)
     study = Study.objects.get()
     assert study.scale == expected
-    assert study.instructions == instructions_for(expected)
+    assert not study.undo
+    assert study.instructions == instructions_for(expected, undo=False), "a box that is not ticked"
     page = text(staff.get(reverse("study-edit", kwargs={"name": "x"})))
     assert f'<option value="{kind}" selected>' in page
 

@@ -19,10 +19,10 @@ export class Images {
     this.#troubled = troubled;
   }
 
-  // The trials whose images are needed, the most urgent first; all others are let go.
-  want(trials) {
+  // The trials whose images are needed, the most urgent first; all others are let go but what `kept` has already.
+  want(trials, kept = []) {
     this.#wanted = trials;
-    const tokens = new Set(trials.map((trial) => trial.token));
+    const tokens = new Set([...trials, ...kept].map((trial) => trial.token));
     for (const [token, bitmap] of this.#bitmaps) {
       if (tokens.has(token)) continue;
       bitmap.close();

@@ -27,7 +27,8 @@ const outbox = new Outbox({
   urls: data,
   on: {
     saved() {},
-    conflict: (rating, { message }) => (element("unsent").textContent = message),
+    conflict: ({ message }) => (element("unsent").textContent = message),
+    stands: ({ message }) => (element("unsent").textContent = message),
     disorder() {},
     refused: ({ message }) => (element("unsent").textContent = message),
     unsaved,

@@ -15,6 +15,8 @@ started();
 
 let standing = data.standing; // what the server last said
 let trial = null; // the one that is due here
+let last = standing.last; // the one whose rating can be taken back
+let aside = null; // {trial, watch, waited} of the one that was on the screen when the one before it was taken back
 let onScreen = false; // its image has been painted and can be seen
 let watch = null; // runs from the first frame that showed it
 let greySince = null; // when the image before it left the screen
@@ -38,27 +40,41 @@ const images = new Images({
 const outbox = new Outbox({
   key: data.outbox,
   urls: data,
-  on: { saved, conflict, disorder: resync, refused: refuse, unsaved, elsewhere },
+  on: { saved, conflict, stands, disorder: resync, refused: refuse, unsaved, elsewhere },
 });
 
 const given = answer(document.querySelector(".controls"), rate);
 
-// Trials that the server expects and that have no answer here.
-const open = () => standing.upcoming.filter((one) => !outbox.has(one.position));
+// Trials that have no answer: taken back here, or expected by the server.
+function open() {
+  const expected = standing.upcoming.filter((one) => !outbox.concerns(one.position));
+  return [...outbox.reopened(), ...expected].sort((a, b) => a.position - b.position);
+}
+
+// Of these the images; the server gives that of a trial taken back once it knows of it, until then ours is kept.
+function wantImages() {
+  const there = open().filter((one) => images.get(one) || !outbox.concerns(one.position));
+  images.want(there, last ? [last] : []);
+}
 
 function next() {
   trial = open()[0] ?? null;
   if (watch) greySince = performance.now();
   watch = dueSince = null;
+  if (trial && aside?.trial.token === trial.token) {
+    ({ watch, waited } = aside);
+    aside = null;
+  }
+  offerUndo();
   given.reset();
   hide();
   if (!trial) return standStill();
-  element("place").textContent = `Image ${standing.rated + outbox.size + 1} of ${standing.total}`;
-  element("bar").value = (standing.rated + outbox.size) / standing.total;
+  element("place").textContent = `Image ${standing.rated + outbox.more + 1} of ${standing.total}`;
+  element("bar").value = (standing.rated + outbox.more) / standing.total;
   overlay.lower("waiting");
   offerPause();
   paint();
-  images.want(open());
+  wantImages();
 }
 
 function paint() {
@@ -102,12 +118,36 @@ function rate(score) {
   if (awayTooLong()) return window.location.reload();
   const { seen, unseen } = watch.read(performance.now());
   if (seen < data.least_view_ms) return; // a slip
-  const { position, token } = trial;
   const receipt = images.receipt(trial);
   const times = { response_ms: seen, hidden_ms: unseen, waited_ms: waited };
-  outbox.add({ position, token, fields: { score, receipt, ...times, ...displayFacts(), ...stage.facts() } });
+  outbox.rate(trial, { score, receipt, ...times, ...displayFacts(), ...stage.facts() });
+  last = trial;
   lastActive = Date.now();
-  element("heard").textContent = `Image ${standing.rated + outbox.size}: rated`;
+  element("heard").textContent = `Image ${standing.rated + outbox.more}: rated`;
+  next();
+}
+
+// undo
+
+function offerUndo() {
+  if (!data.may_undo) return;
+  // The last image ends the session.
+  if (standing.rated + outbox.more >= standing.total) last = null;
+  element("undo").disabled = !last;
+}
+
+function undo() {
+  if (!data.may_undo || !last || overlay.covered || document.hidden) return;
+  if (awayTooLong()) return window.location.reload();
+  if (trial && watch) {
+    watch.setVisible(false, performance.now());
+    aside = { trial, watch, waited };
+  }
+  const taken = last;
+  last = null;
+  element("heard").textContent = `Image ${standing.rated + outbox.more}: taken back`;
+  lastActive = Date.now();
+  outbox.takeBack(taken);
   next();
 }
 
@@ -129,7 +169,7 @@ function standStill() {
 function saved(answer) {
   receive(answer);
   if (!trial) next();
-  else if (!standing.rest) images.want(open());
+  else if (!standing.rest) wantImages();
 }
 
 function receive(answer) {
@@ -141,7 +181,9 @@ function receive(answer) {
     return;
   }
   const [first] = standing.upcoming;
-  if (trial && (!first || first.position > trial.position)) elsewhere(trial.position);
+  // What is unsent of ours about it the server does not know yet.
+  if (!trial || outbox.concerns(trial.position)) return;
+  if (!first || first.position > trial.position) elsewhere(trial.position);
 }
 
 let syncing = false;
@@ -153,9 +195,17 @@ async function resync() {
   await outbox.load();
   const { ok, answer } = await askStanding();
   if (ok) {
-    trial = null;
-    receive(answer);
-    next();
+    standing = answer;
+    if (outbox.size === 0) last = answer.last;
+    const [first] = open();
+    if (answer.rest || !trial || first?.token !== trial.token) {
+      trial = null;
+      receive(answer);
+      next();
+    } else {
+      trial.attempt = first.attempt; // perhaps it was rated and taken back elsewhere
+      wantImages();
+    }
     outbox.send();
   } else refuse(answer);
   syncing = false;
@@ -182,21 +232,25 @@ function withheld(answer) {
   else if (!watch) resync(); // else its answer says how long
 }
 
-function conflict(rating, { message }) {
+function conflict({ message }) {
   askToGoOn(message);
+}
+
+function stands({ message }) {
+  askToGoOn(message, "Not taken back");
 }
 
 function elsewhere(position) {
   if (trial?.position === position) askToGoOn("This image was rated in another window or on another device. That rating stands.");
 }
 
-function askToGoOn(text) {
+function askToGoOn(text, title = "Already rated") {
   const act = () => {
     trial = null;
     overlay.lower("elsewhere");
     resync();
   };
-  overlay.raise("elsewhere", { title: "Already rated", text, button: "Go on with the next image", act });
+  overlay.raise("elsewhere", { title, text, button: "Go on with the next image", act });
 }
 
 function refuse({ code, message }) {
@@ -280,6 +334,8 @@ function unsaved(number) {
   element("status").textContent = unsavedText || "All ratings are saved";
 }
 
+element("undo")?.addEventListener("click", (event) => event.detail <= 1 && undo());
+window.addEventListener("keydown", (event) => event.key === "Backspace" && !event.repeat && undo());
 element("pause").addEventListener("click", () => pause("The image comes back when you go on."));
 document.addEventListener("visibilitychange", turnedVisible);
 watchDisplay(checkDisplay);
