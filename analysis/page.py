@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+import markupsafe
 import numpy as np
 import pandas as pd
 
-from analysis import paper, plots, tables
+from analysis import fonts, paper, plots, tables
 from analysis.report import Results, analyse
 from analysis.significance import GENERALISES
 from analysis.spreadsheet import defused
 from analysis.summary import summary
+from analysis.typeset import latex_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,13 +32,15 @@ if TYPE_CHECKING:
 MOST_ROWS = 200  # a longer table is in its CSV file only
 MOST_NAMED = 30  # raters in a sentence
 _CAPTIONS = {
-    "score_distributions": "Distribution of the scores, the mean as a red diamond (figure 5 of the paper).",
+    "score_distributions": "Distribution of the scores, darker is more, the mean as a vermilion diamond "
+    "(figure 5 of the paper).",
     "mos": "Mean opinion scores with 95 % intervals, cut at the ends of the scale.",
     "ranks": "Average rank of each method within one rater and image, 1 = best, ties averaged; of these raters on "
     "these images, and no test.",
     "raters": "Bias and inconsistency of the raters with 95 % limits (ITU-T P.910 Annex E); of more than "
     f"{plots.MOST_RATERS} raters, how many have which.",
-    "screening": "The raters on the correlation and BT.500 screens; a filled square is rejected by some screen.",
+    "screening": "The raters on the correlation and BT.500 screens: hollow blue circles; a filled vermilion square is "
+    "rejected by some screen.",
 }
 
 
@@ -55,9 +61,10 @@ def write_report(
     for name, table in sorted(csv_tables(results).items()):
         defused(table).to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
     layouts = paper_tables(results)
-    for name, (wide, latex) in layouts.items():
+    for name, wide in layouts.items():
         defused(wide).to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
-        (out / "tables" / f"{name}.tex").write_text(latex, encoding="utf-8")
+    for name, text in latex_tables(results).items():
+        (out / "tables" / f"{name}.tex").write_text(text, encoding="utf-8")
     images = {}
     for name, figure in figures(results).items():
         images[name] = plots.svg(figure)
@@ -90,38 +97,32 @@ def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
     return found
 
 
-def paper_tables(results: Results) -> dict[str, tuple[pd.DataFrame, str]]:
-    """table_1 and table_2 in the paper's layout, each as (texts of the cells, LaTeX)."""
-    objective, scale, reference = results.objective, results.scale, results.options.reference
-    said = " Simulated ratings." if results.simulated else ""  # a table or figure is soon on its own in another text
-    long = tables.measures(
-        results.tables["mos"], objective, results.tables["asterisks"], reference=reference, scale=scale
-    )
-    found = {}
-    losses = tables.table_1(long)
-    if losses is not None:
-        means = f"* MOS significantly higher (p < 0.05) than with the others, for {GENERALISES[results.options.unit]}"
-        caption = f"Losses. {means}; (*) only by the paper's test, which counts ratings as independent.{said}"
-        found["table_1"] = (losses, tables.latex(losses, long, caption=caption, titles=results.titles))
-    compared, best = tables.table_2(long), "Methods compared; the best is bold." + said
-    found["table_2"] = (compared, tables.latex(compared, long, caption=best, titles=results.titles))
-    return found
+def paper_tables(results: Results) -> dict[str, pd.DataFrame]:
+    """table_1 and table_2 in the paper's layout: the texts of the cells."""
+    long = tables.report_measures(results)
+    losses, compared = tables.table_1(long), tables.table_2(long, reference=results.options.reference)
+    return {"table_2": compared} if losses is None else {"table_1": losses, "table_2": compared}
 
 
 def figures(results: Results) -> dict[str, Figure]:
     """Every figure that the results allow, by file name."""
+    names = fonts.stand_ins(results.tables["mos"]["benchmark"], what="benchmark")
+    results = _legible(results)[0]
     found = results.tables
+    ordered: dict[str, Any] = {
+        "titles": results.titles,
+        "scale": results.scale,
+        "reference": results.options.reference,
+    }
     drawn: dict[str, Figure | None] = {
-        "score_distributions": plots.score_distributions(
-            found["score_distribution"], found["mos"], scale=results.scale, titles=results.titles
-        ),
-        "mos": plots.mean_scores(found["mos"], found["asterisks"], scale=results.scale, titles=results.titles),
+        "score_distributions": plots.score_distributions(found["score_distribution"], found["mos"], **ordered),
+        "mos": plots.mean_scores(found["mos"], found["asterisks"], **ordered),
         "ranks": plots.average_ranks(found["ranks"], titles=results.titles),
         "raters": plots.raters(found["raters"]),
         "screening": plots.screening(results.screens),
     }
     if results.objective is not None:
-        means = tables.objective_means(results.objective)
+        means = _renamed(tables.objective_means(results.objective), "benchmark", names)
         for metric in results.objective.metrics:
             drawn[f"mos_{metric.name}"] = plots.mos_against(
                 found["mos"], means, metric=metric, scale=results.scale, titles=results.titles
@@ -133,7 +134,38 @@ def figures(results: Results) -> dict[str, Figure]:
     return made
 
 
-def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images: dict[str, bytes]) -> str:
+def _legible(results: Results) -> tuple[Results, list[str]]:
+    """The results with short stand-ins for names that no font of this machine has, and a note that says so."""
+    methods = results.tables["mos"]["method"].unique()
+    titles = {method: paper.title(method, results.titles) for method in methods}
+    unknown = fonts.stand_ins(titles.values(), what="method")
+    benchmarks = fonts.stand_ins(results.tables["mos"]["benchmark"], what="benchmark")
+    raters = fonts.stand_ins(results.tables["raters"]["rater"], what="rater")
+    if not unknown and not benchmarks and not raters:
+        return results, []
+
+    def short(table: pd.DataFrame) -> pd.DataFrame:
+        return _renamed(_renamed(table, "benchmark", benchmarks), "rater", raters)
+
+    changed = replace(
+        results,
+        titles={method: unknown.get(title, title) for method, title in titles.items()},
+        tables={name: short(table) for name, table in results.tables.items()},
+        screens={name: short(table) for name, table in results.screens.items()},
+    )
+    said = ", ".join(f"{name} as {mark}" for name, mark in [*unknown.items(), *benchmarks.items(), *raters.items()])
+    note = (
+        f"No font on the machine that made this report has all characters of some names; its figures print {said}. "
+        "Install one that has them, such as Noto Sans CJK, and make the report again."
+    )
+    return changed, [note]
+
+
+def _renamed(table: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.DataFrame:
+    return table.assign(**{column: table[column].replace(dict(names))}) if names and column in table else table
+
+
+def html(results: Results, layouts: dict[str, pd.DataFrame], images: dict[str, bytes]) -> str:
     """The page, with its figures inside."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -142,7 +174,7 @@ def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cell"] = cell
+    environment.filters["cell"] = partial(_named_cell, titles=results.titles)
     encoded = {name: base64.b64encode(image).decode("ascii") for name, image in images.items()}
     pairs = results.tables["significance"]
     return environment.get_template("report.html").render(
@@ -152,7 +184,8 @@ def html(results: Results, layouts: dict[str, tuple[pd.DataFrame, str]], images:
         screens={name: _page_table(table) for name, table in results.screens.items()},
         effects={name: _page_table(table) for name, table in results.effects.items()},
         worst={name: _worst(table) for name, table in results.effects.items()},
-        layouts={name: _page_layout(wide, results.titles) for name, (wide, _) in layouts.items()},
+        layouts={name: _page_layout(results, wide) for name, wide in layouts.items()},
+        notes=[*results.notes, *_legible(results)[1]],
         images=encoded,
         captions=_CAPTIONS,
         most_rows=MOST_ROWS,
@@ -185,14 +218,28 @@ def _page_table(table: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]
     return columns, rows
 
 
-def _page_layout(wide: pd.DataFrame, titles: Mapping[str, str]) -> tuple[list[str], list[tuple[object, ...]]]:
-    """A table in the paper's layout; more methods than fit side by side go down the page."""
-    methods = [paper.title(str(name), titles) for name in wide.columns[2:]]
+def _page_layout(results: Results, wide: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]]]:
+    """A table in the paper's layout, the best bold; more methods than fit side by side go down the page."""
+    names = [str(name) for name in wide.columns[2:]]
+    methods = [paper.title(name, results.titles) for name in names]
+    long = tables.report_measures(results)
+    best = set(long.loc[long["best"], ["benchmark", "measure", "method"]].itertuples(index=False, name=None))
+    rows: list[list[object]] = []
+    for benchmark, measure, *texts in wide.itertuples(index=False, name=None):
+        cells = (
+            Best(text) if (benchmark, measure, name) in best else text for name, text in zip(names, texts, strict=True)
+        )
+        rows.append([benchmark, str(measure).upper(), *cells])
     if len(methods) <= tables.WIDEST:
-        rows = wide.assign(measure=wide["measure"].str.upper())
-        return ["benchmark", "measure", *methods], [tuple(row) for row in rows.itertuples(index=False)]
-    heads = [f"{benchmark} {measure.upper()}" for benchmark, measure in wide.iloc[:, :2].to_numpy()]
-    return ["method", *heads], [tuple(row) for row in zip(methods, *wide.iloc[:, 2:].to_numpy(), strict=True)]
+        return ["benchmark", "measure", *methods], [tuple(row) for row in rows]
+    heads = [f"{row[0]} {row[1]}" for row in rows]
+    return ["method", *heads], [tuple(row) for row in zip(methods, *(row[2:] for row in rows), strict=True)]
+
+
+class Best(str):
+    """A cell that the page prints in bold."""
+
+    __slots__ = ()
 
 
 def _worst(effect: pd.DataFrame) -> float:
@@ -213,6 +260,15 @@ def _counts(results: Results) -> dict[str, int]:
         "methods": stimuli["method"].nunique(),
         "benchmarks": stimuli["benchmark"].nunique(),
     }
+
+
+def _named_cell(value: Any, column: str, *, titles: Mapping[str, str]) -> str:
+    """`cell`, methods by their title and the best in bold."""
+    if column in ("method", "method_a", "method_b"):
+        return paper.title(str(value), titles)
+    return (
+        markupsafe.Markup("<strong>{}</strong>").format(str(value)) if isinstance(value, Best) else cell(value, column)
+    )
 
 
 def cell(value: Any, column: str) -> str:

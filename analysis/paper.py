@@ -114,6 +114,8 @@ def title(method: str, titles: Mapping[str, str] | None = None) -> str:
     return (titles or {}).get(method) or TITLES.get(method, method)
 
 
-def ordered(methods: list[str]) -> list[str]:
-    """Methods in the paper's order, the unknown between them and hr by name."""
-    return sorted(methods, key=lambda m: (METHODS.index(m) if m in METHODS else len(METHODS) - 1.5, m))
+def ordered(methods: list[str], reference: str = "hr") -> list[str]:
+    """Methods in the paper's order, the unknown by name before hr, the reference last."""
+    known = [method for method in METHODS if method != reference]
+    place = {method: index for index, method in enumerate(known)} | {reference: len(METHODS)}
+    return sorted(methods, key=lambda m: (place.get(m, len(METHODS) - 1.5), m))

@@ -17,10 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import paper
+from analysis.fonts import families
 from analysis.scale import ACR, Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from matplotlib.axes import Axes
 
@@ -30,13 +31,16 @@ if TYPE_CHECKING:
 
 INK, RED, BLUE, ORANGE, GREEN = "#222222", "#d55e00", "#0072b2", "#e69f00", "#009e73"
 STYLES = [(BLUE, "o"), (RED, "s"), (GREEN, "^"), (ORANGE, "D"), (INK, "v"), ("#cc79a7", "P")]
+MOST_NAMES = 60  # methods, or rejected raters; more cannot be named along an axis
+LONGEST_NAME = 24  # characters
 MOST_LABELS = 25  # more points than this cannot be labelled one by one
-MOST_METHODS = 400  # more than this have no names below an axis
+MOST_METHODS = 400  # more than this are drawn as an image
 MOST_RATERS = 150  # more than this are counted and not drawn one by one
 _RC: dict[Any, Any] = {
     "svg.hashsalt": "mosweb",  # without it the ids inside an SVG are random
     "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",  # ships with matplotlib, so it is the same everywhere
+    "font.family": list(families()),
+    "text.parse_math": False,  # a name with dollars is a name
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -99,18 +103,39 @@ def _stack(panels: int, width: float, height: float) -> tuple[Figure, list[Axes]
     return figure, [row[0] for row in figure.subplots(panels, 1, squeeze=False)]
 
 
+def method_label(method: str, titles: Titles = None) -> str:
+    """A method's title as an axis prints it."""
+    return short(paper.title(method, titles))
+
+
+def short(name: str) -> str:
+    """A long name by its two ends: LONGEST_NAME characters are what a figure has room for."""
+    keep = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:keep]}…{name[-keep + 1 :]}"
+
+
 def benchmarks_in_order(table: pd.DataFrame) -> list[str]:
     """Set5, Set14, BSD100 first, as in the paper, then the others by name."""
     known = list(paper.BENCHMARKS)
     return sorted(set(table["benchmark"]), key=lambda b: (known.index(b) if b in known else len(known), b))
 
 
+def _in_order(table: pd.DataFrame, mos: pd.DataFrame, reference: str) -> list[str]:
+    """The paper's order, the reference last; more methods than can be named go from the worst to the best."""
+    methods = paper.ordered(sorted(set(table["method"])), reference)
+    if len(methods) <= MOST_NAMES:
+        return methods
+    means = mos.groupby("method")["mos"].mean()
+    return sorted(methods, key=lambda method: (means.get(method, 0.0), method))
+
+
 def _methods(axes: Axes, methods: list[str], titles: Titles) -> None:
     axes.set_xlim(-0.6, len(methods) - 0.4)
-    if len(methods) > MOST_METHODS:
-        axes.set(xticks=[], xlabel=f"{len(methods)} methods, in the order of the tables")
+    if len(methods) > MOST_NAMES:
+        axes.set_xticks([])
+        axes.set_xlabel(f"{len(methods)} methods, from the lowest MOS to the highest; tables/mos.csv names them")
         return
-    axes.set_xticks(range(len(methods)), [paper.title(m, titles) for m in methods])
+    axes.set_xticks(range(len(methods)), [method_label(m, titles) for m in methods])
     axes.tick_params(axis="x", labelrotation=45 if len(methods) <= MOST_LABELS else 90)
     for label in axes.get_xticklabels():
         label.set_horizontalalignment("right" if len(methods) <= MOST_LABELS else "center")
@@ -127,24 +152,35 @@ def _score_ticks(axes: Axes, scale: Scale) -> None:
     axes.set_yticks(at, words if any(words) else [scale.score_text(tick) for tick in at])
 
 
+def _extra(names: Iterable[str]) -> float:
+    """Inches that names longer than those of the paper need beside an axis, were every letter a W."""
+    return 0.125 * max(0, max(map(len, names), default=0) - 14)
+
+
 def _width(methods: int) -> float:
     return float(np.clip(2.5 + 0.45 * methods, 5.5, 14))
 
 
 @mpl.rc_context(_RC)
 def score_distributions(
-    distribution: pd.DataFrame, mos: pd.DataFrame, *, scale: Scale = ACR, titles: Titles = None
+    distribution: pd.DataFrame,
+    mos: pd.DataFrame,
+    *,
+    scale: Scale = ACR,
+    titles: Titles = None,
+    reference: str = "hr",
 ) -> Figure:
-    """Figure 5 of the paper: counts of each score by method, darker is more, the mean as a red marker.
+    """Figure 5 of the paper: counts of each score by method, darker is more, the mean as a vermilion diamond.
 
     Where methods were not rated equally often, shares of each method's ratings.
     """
     names = benchmarks_in_order(distribution)
     widest = int(distribution.groupby("benchmark")["method"].nunique().max())
-    figure, panels = _stack(len(names), _width(widest), 2.9)
+    extra = _extra(method_label(m, titles) for m in set(distribution["method"])) if widest <= MOST_NAMES else 0.0
+    figure, panels = _stack(len(names), _width(widest), 2.9 + extra)
     for axes, benchmark in zip(panels, names, strict=True):
         part = distribution[distribution["benchmark"] == benchmark]
-        methods = paper.ordered(sorted(set(part["method"])))
+        methods = _in_order(part, mos[mos["benchmark"] == benchmark], reference)
         equal = part.groupby("method")["count"].sum().nunique() == 1
         values = part.pivot(index="score", columns="method", values="count" if equal else "share")[methods]
         gap = (values.index[-1] - values.index[0]) / (len(values) - 1)
@@ -156,7 +192,7 @@ def score_distributions(
         style: dict[str, Any] = {"markersize": 2} if many else {"markeredgecolor": "white", "markersize": 7}
         axes.plot(range(len(methods)), means, "D", color=RED, label="mean", rasterized=many, **style)
         _methods(axes, methods, titles)
-        axes.set(title=benchmark, ylabel="score", ylim=(edges[0], edges[-1]))
+        axes.set(title=short(benchmark), ylabel="score", ylim=(edges[0], edges[-1]))
         _score_ticks(axes, scale)
         figure.colorbar(image, ax=axes, label="ratings" if equal else "share of ratings", pad=0.01)
     panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
@@ -165,12 +201,18 @@ def score_distributions(
 
 @mpl.rc_context(_RC)
 def mean_scores(
-    mos: pd.DataFrame, asterisks: pd.DataFrame | None = None, *, scale: Scale = ACR, titles: Titles = None
+    mos: pd.DataFrame,
+    asterisks: pd.DataFrame | None = None,
+    *,
+    scale: Scale = ACR,
+    titles: Titles = None,
+    reference: str = "hr",
 ) -> Figure:
     """MOS of each method with its interval, cut at the scale's ends; a shape a benchmark, * as in Table 1."""
     names = benchmarks_in_order(mos)
-    methods = paper.ordered(sorted(set(mos["method"])))
-    figure, (axes,) = _figure(_width(len(methods) * min(len(names), 2)), 4.2)
+    methods = _in_order(mos, mos, reference)
+    extra = _extra(method_label(m, titles) for m in methods) if len(methods) <= MOST_NAMES else 0.0
+    figure, (axes,) = _figure(_width(len(methods) * min(len(names), 2)), 4.2 + extra)
     offsets = (np.arange(len(names)) - (len(names) - 1) / 2) * min(0.22, 0.7 / len(names))
     for index, (benchmark, offset) in enumerate(zip(names, offsets, strict=True)):
         colour, marker = STYLES[index % len(STYLES)]
@@ -183,7 +225,7 @@ def mean_scores(
         where = np.arange(len(methods)) + offset
         many = len(methods) > MOST_METHODS
         style: dict[str, Any] = {"color": colour, "fmt": marker, "capsize": 2.5, "markersize": 5, "rasterized": many}
-        axes.errorbar(where, mean, yerr=bars, label=benchmark, **style)
+        axes.errorbar(where, mean, yerr=bars, label=short(benchmark), **style)
         if asterisks is not None:
             starred = asterisks[asterisks["asterisk"] & (asterisks["benchmark"] == benchmark)]["method"]
             for x, y, method in zip(where, high, methods, strict=True):
@@ -207,19 +249,21 @@ def average_ranks(ranks: pd.DataFrame, *, titles: Titles = None) -> Figure | Non
         return None
     names = benchmarks_in_order(ranks)
     most = int(ranks.groupby("benchmark")["method"].nunique().max())
-    figure, panels = _figure(max(3.6 * len(names), 5.5), 1.2 + 0.26 * most, len(names))
+    named = most <= MOST_NAMES
+    extra = _extra(method_label(m, titles) for m in set(ranks["method"])) if named else 0.0
+    figure, panels = _figure(max((3.6 + extra) * len(names), 5.5), 1.2 + 0.26 * most if named else 6.0, len(names))
     for axes, benchmark in zip(panels, names, strict=True):
         part = ranks[ranks["benchmark"] == benchmark].sort_values(["rank", "method"])
         y = np.arange(len(part))
         axes.hlines(y, 1, part["rank"], color="#bbbbbb", linewidth=1.2)
         axes.plot(part["rank"], y, "o", color=BLUE)
-        for rank, level in zip(part["rank"], y, strict=True):
+        for rank, level in zip(part["rank"], y, strict=True) if named else ():
             axes.annotate(
                 f"{rank:.2f}", (rank, level), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8
             )
-        axes.set_yticks(y, [paper.title(method, titles) for method in part["method"]])
+        axes.set_yticks(y if named else [], [method_label(m, titles) for m in part["method"]] if named else [])
         axes.set(
-            title=benchmark,
+            title=short(benchmark),
             xlabel="average rank (1 = best)",
             xlim=(0.8, 1.15 * len(part) + 0.8),  # room for the number beside the last point
             ylim=(len(part) - 0.4, -0.6),
@@ -245,10 +289,11 @@ def mos_against(
         part = both[both["benchmark"] == benchmark].sort_values(name)
         axes.plot(part[name], part["mos"], marker, color=colour, markersize=6, zorder=3)
         if 1 < len(part) <= MOST_LABELS and np.ptp(part[name]) > 0:
-            names = [paper.title(method, titles) for method in part["method"]]
-            _label_points(axes, part[name].to_numpy(), part["mos"].to_numpy(), names, scale)
+            names = [method_label(method, titles) for method in part["method"]]
+            ends = (scale.low, scale.high)
+            _label_points(axes, part[name].to_numpy(), part["mos"].to_numpy(), names, ends)
         margin = 0.025 * scale.width
-        axes.set(title=benchmark, xlabel=metric.title, ylim=(scale.low - margin, scale.high + margin))
+        axes.set(title=short(benchmark), xlabel=metric.title, ylim=(scale.low - margin, scale.high + margin))
         _score_ticks(axes, scale)
         axes.grid(color="#e5e5e5", linewidth=0.6)
         axes.set_axisbelow(True)
@@ -256,12 +301,17 @@ def mos_against(
     return figure
 
 
-def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], scale: Scale) -> None:
-    """Names in a column right of the points, in the order of their MOS, each joined to its point by a thin line."""
+def _label_points(
+    axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], ends: tuple[float, float], gap: float = 0.055
+) -> None:
+    """Names in a column right of the points, in the order of y, each joined to its point by a thin line.
+
+    `ends` are those of y's axis, gap the distance of two names as a share of it.
+    """
     order = np.argsort(y, kind="stable")
-    gap = scale.width * min(0.055, 1 / max(len(y), 1))
+    gap = (ends[1] - ends[0]) * min(gap, 1 / max(len(y), 1))
     levels = np.maximum.accumulate(y[order] - gap * np.arange(len(y))) + gap * np.arange(len(y))
-    levels -= max(levels[-1] - scale.high, 0) if len(levels) else 0
+    levels -= max(levels[-1] - ends[1], 0) if len(levels) else 0
     levels = np.minimum.accumulate((levels - gap * np.arange(len(y)))[::-1])[::-1] + gap * np.arange(len(y))
     edge = x.max() + 0.14 * np.ptp(x)
     for index, level in zip(order, levels, strict=True):
@@ -292,7 +342,7 @@ def raters(table: pd.DataFrame) -> Figure:
         axes.grid(axis="x", color="#e5e5e5", linewidth=0.6)
     left.axvline(0, color=INK, linewidth=0.8)
     right.set_xlim(left=0)
-    left.set_yticks(y, table["rater"], fontsize=8)
+    left.set_yticks(y, [short(rater) for rater in table["rater"]], fontsize=8)
     left.set_ylim(-0.7, len(table) - 0.3)
     return figure
 
@@ -307,31 +357,54 @@ def _rater_counts(table: pd.DataFrame) -> Figure:
 
 @mpl.rc_context(_RC)
 def screening(found: dict[str, pd.DataFrame]) -> Figure:
-    """Each rater on the two panel screens; a rater that any screen rejects is a filled red square, named among few."""
+    """Each rater on the two panel screens; a rater that any screen rejects is a filled vermilion square, named.
+
+    The names stand in a column beside the points; more than MOST_NAMES rejected raters are not named.
+    """
     rejected = {rater for table in found.values() for rater in table.loc[table["rejected"], "rater"]}
-    figure, (left, right) = _figure(9, 3.6, 2)
+    shown = len(rejected) if len(rejected) <= MOST_NAMES else 0
+    figure, (left, right) = _figure(10, max(3.6, 1.4 + 0.17 * shown), 2)
     correlation = found["correlation"].sort_values(["correlation", "rater"])
-    _scatter(left, pd.Series(np.arange(1, len(correlation) + 1)), correlation, "correlation", rejected)
+    low = min(0.0, float(correlation["correlation"].min(skipna=True)) - 0.05) if len(correlation) else 0.0
     left.axhline(correlation["threshold"].iloc[0], color=INK, linestyle="--", linewidth=0.9, label="threshold")
-    left.set(xlabel="raters, least agreeing first", ylabel="correlation with the MOS")
-    left.set_ylim(min(0, left.get_ylim()[0]), 1.02)
-    left.legend(loc="lower right")
+    left.set(xlabel="raters, least agreeing first", ylabel="correlation with the MOS", ylim=(low, 1.02))
+    order = pd.Series(np.arange(1, len(correlation) + 1, dtype=float))
+    _scatter(left, order, correlation, "correlation", rejected, least=0.5)
+    left.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
     bt500 = found["bt500"].assign(balance=found["bt500"]["balance"].fillna(1.0))
     widest = max(0.12, float(bt500["share"].max()) * 1.25)
-    right.axvspan(0.05, widest, ymax=(0.3 + 0.05) / 1.13, facecolor="#e3e3e3", edgecolor=INK, linewidth=0.6)
+    right.fill_between([0.05, widest], -0.05, 0.3, facecolor="#e3e3e3", edgecolor=INK, linewidth=0.6)
     right.annotate("BT.500 rejects", (0.051, 0.31), fontsize=8, va="bottom")
-    _scatter(right, bt500["share"], bt500, "balance", rejected)
     right.set(xlabel="share of scores far from the mean", ylabel="one-sidedness |P-Q| / (P+Q)")
     right.set(xlim=(-0.005, widest), ylim=(-0.05, 1.08))
+    _scatter(right, bt500["share"], bt500, "balance", rejected, least=widest)
     return figure
 
 
-def _scatter(axes: Axes, x: pd.Series, table: pd.DataFrame, column: str, rejected: set[str]) -> None:
+def _scatter(axes: Axes, x: pd.Series, table: pd.DataFrame, column: str, rejected: set[str], *, least: float) -> None:
+    """Points, and a column of the rejected raters' names to the right; x reaches at least to `least`."""
     bad = table["rater"].isin(rejected).to_numpy()
-    at, level, names = x.to_numpy(), table[column].to_numpy(), table["rater"].to_numpy()
+    at, level, names = x.to_numpy(np.float64), table[column].to_numpy(np.float64), table["rater"].to_numpy()
     many = len(table) > MOST_RATERS  # as an image: an SVG of a shape for each would be of megabytes
     axes.plot(at[~bad], level[~bad], "o", markerfacecolor="white", color=BLUE, markersize=5, zorder=3, rasterized=many)
     axes.plot(at[bad], level[bad], "s", color=RED, markersize=6, zorder=3, rasterized=many)
-    for index in np.flatnonzero(bad) if bad.sum() <= MOST_LABELS else ():
-        where = (at[index], level[index])
-        axes.annotate(str(names[index]), where, xytext=(4, -11), textcoords="offset points", fontsize=8, zorder=4)
+    named = np.flatnonzero(bad & np.isfinite(level))
+    if not 0 < len(named) <= MOST_NAMES:
+        return
+    bottom, top = axes.get_ylim()
+    order = named[np.argsort(level[named], kind="stable")]
+    gap = (top - bottom) / max(len(named), 16)
+    levels = _spread(level[order], gap, bottom + gap / 2, top - gap / 2)
+    edge = 1.06 * max(float(at.max()), least)
+    for index, height in zip(order, levels, strict=True):
+        axes.plot([at[index], edge], [level[index], height], color="#aaaaaa", linewidth=0.6, zorder=1)
+        axes.annotate(f" {short(str(names[index]))}", (edge, height), va="center", fontsize=8, annotation_clip=False)
+    axes.set_xlim(axes.get_xlim()[0], edge)
+
+
+def _spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
+    """Heights in the order of `wanted`, each two at least `gap` apart and, where there is room, from low to high."""
+    steps = gap * np.arange(len(wanted))
+    levels = np.maximum.accumulate(np.maximum(wanted, low) - steps) + steps
+    most = high - steps[::-1]
+    return np.asarray(np.minimum(levels, most))

@@ -1,4 +1,4 @@
-"""Tables for people: the layout of the paper's Tables 1 and 2 as CSV and LaTeX, asterisks included."""
+"""Tables for people: every measure of every method, in the layout of the paper's Tables 1 and 2."""
 
 from __future__ import annotations
 
@@ -12,23 +12,12 @@ from analysis.scale import ACR, Scale
 from analysis.schema import STIMULUS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from analysis.objective import Objective
+    from analysis.report import Results
 
 WIDEST = 12  # methods side by side, as in the paper; more of them go down the page
-_LATEX = {
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "\\": r"\textbackslash{}",
-}
 
 
 def objective_means(objective: Objective) -> pd.DataFrame:
@@ -67,7 +56,7 @@ def measures(
     tables = []
     metrics = () if objective is None else objective.metrics
     better = {"mos": 1} | {metric.name: _SIGNS[metric.better] for metric in metrics}
-    decimals = {"mos": _mos_decimals(scale)} | {metric.name: metric.decimals for metric in metrics}
+    decimals = {"mos": mos_decimals(scale)} | {metric.name: metric.decimals for metric in metrics}
     if objective is not None:
         means = objective_means(objective).melt(["benchmark", "method"], var_name="measure", value_name="value")
         rated = mos[["benchmark", "method"]]
@@ -96,11 +85,22 @@ def measures(
     return long
 
 
+def report_measures(results: Results) -> pd.DataFrame:
+    """`measures` of a report's results."""
+    return measures(
+        results.tables["mos"],
+        results.objective,
+        results.tables["asterisks"],
+        reference=results.options.reference,
+        scale=results.scale,
+    )
+
+
 _SIGNS = {"higher": 1, "lower": -1, "": 0}
 
 
-def _mos_decimals(scale: Scale) -> int:
-    """Two on 1 to 5 and 0 to 10, one on 0 to 100: a hundredth of a category, or a little more."""
+def mos_decimals(scale: Scale) -> int:
+    """Of a MOS: two on 1 to 5 and 0 to 10, one on 0 to 100: a hundredth of a category, or a little more."""
     return int(np.clip(2 - np.floor(np.log10(scale.category)), 0, 6))
 
 
@@ -125,9 +125,9 @@ def table_1(long: pd.DataFrame) -> pd.DataFrame | None:
     return _wide(part, [m for m in methods if m in set(part["method"])], stars=True) if any(counts) else None
 
 
-def table_2(long: pd.DataFrame) -> pd.DataFrame:
-    """Layout of Table 2: the compared methods in the paper's order; a study without them shows all it has."""
-    have = paper.ordered(sorted(set(long["method"])))
+def table_2(long: pd.DataFrame, *, reference: str = "hr") -> pd.DataFrame:
+    """Layout of Table 2: the compared methods in the paper's order, the reference last; without them all there are."""
+    have = paper.ordered(sorted(set(long["method"])), reference)
     losses = {"srresnet-vgg22", "srgan-mse", "srgan-vgg22"}  # Table 1's alone
     shown = [method for method in have if method not in losses] if set(have) - losses else have
     return _wide(long[long["method"].isin(shown)], shown, stars=False)
@@ -145,39 +145,6 @@ def _wide(long: pd.DataFrame, methods: Sequence[str], *, stars: bool) -> pd.Data
             if found:
                 rows.append([benchmark, measure, *(found.get(method, "") for method in methods)])
     return pd.DataFrame(rows, columns=["benchmark", "measure", *methods])
-
-
-def latex(wide: pd.DataFrame, long: pd.DataFrame, *, caption: str, titles: Mapping[str, str] | None = None) -> str:
-    """A LaTeX table of `table_1` or `table_2`, best values bold; needs no package. Many methods go down the page."""
-    best = {(row.benchmark, row.measure, row.method) for row in long[long["best"]].itertuples()}
-    methods = list(wide.columns[2:])
-    lines = [[_escape(paper.title(method, titles)) for method in methods]]
-    for row in wide.itertuples(index=False):
-        cells = (
-            _latex_cell(str(text), (row[0], row[1], method) in best)
-            for method, text in zip(methods, row[2:], strict=True)
-        )
-        lines.append(list(cells))
-    heads = [("", ""), *((_escape(str(b)), _escape(str(m).upper())) for b, m in wide.iloc[:, :2].to_numpy())]
-    grid = [[*head, *line] for head, line in zip(heads, lines, strict=True)]
-    if len(methods) > WIDEST:
-        grid = [list(column) for column in zip(*grid, strict=True)]
-    body = [" & ".join(cells) + r" \\" for cells in grid]
-    columns = "l" * (1 if len(methods) > WIDEST else 2)
-    columns += "r" * (len(grid[0]) - len(columns))
-    head = 2 if len(methods) > WIDEST else 1
-    inner = [r"\hline", *body[:head], r"\hline", *body[head:], r"\hline"]
-    start = [r"\begin{table}", r"\centering", rf"\caption{{{_escape(caption)}}}", rf"\begin{{tabular}}{{{columns}}}"]
-    return "\n".join([*start, *inner, r"\end{tabular}", r"\end{table}", ""])
-
-
-def _latex_cell(text: str, best: bool) -> str:
-    text = text.replace("inf", r"$\infty$")
-    return rf"\textbf{{{text}}}" if best else text
-
-
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def stimulus_table(mos: pd.DataFrame, psi: pd.DataFrame, objective: Objective | None) -> pd.DataFrame:

@@ -8,8 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from analysis.paper import title
-from analysis.plots import _RC, BLUE, INK, MOST_LABELS, ORANGE, RED, STYLES, _figure
+from analysis.plots import _RC, BLUE, INK, MOST_LABELS, ORANGE, RED, STYLES, _figure, method_label, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +28,10 @@ def strengths(table: pd.DataFrame, thurstone: pd.DataFrame | None = None) -> Fig
     if thurstone is not None:
         other = thurstone.set_index("method")["strength"].reindex(table["method"]).to_numpy()
         scale = value.std() / other.std() if other.std() > 0 else 1.0
-        label = f"Thurstone V, x {scale:.2f}"
-        axes.plot(other * scale, y - 0.22, "s", color=RED, markerfacecolor="white", markersize=4, label=label)
+        known = f"Thurstone V, x {scale:.2f}"
+        axes.plot(other * scale, y - 0.22, "s", color=RED, markerfacecolor="white", markersize=4, label=known)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(y, [title(method) for method in table["method"]])
+    axes.set_yticks(y, [method_label(method) for method in table["method"]])
     axes.set(xlabel="log strength (mean 0)", ylim=(-0.7, len(table) - 0.4))
     axes.grid(axis="x", color="#e5e5e5", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -57,7 +56,7 @@ def matrix(pairs: pd.DataFrame, order: list[str]) -> Figure:
         for a, b in zip(*np.nonzero(~np.isnan(shares)), strict=True):
             dark = shares[a, b] > 0.55
             axes.annotate(f"{100 * shares[a, b]:.0f}", (b, a), ha="center", va="center", color="white" if dark else INK)
-    names = [title(method) for method in order] if size <= MOST_LABELS else []
+    names = [method_label(method) for method in order] if size <= MOST_LABELS else []
     where = range(len(names))
     axes.set_xticks(where, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(where, names)
@@ -75,8 +74,8 @@ def against(table: pd.DataFrame, reference: str) -> Figure:
     bars = np.stack([value - 100 * table["low"], 100 * table["high"] - value])
     axes.errorbar(value, y, xerr=np.maximum(bars, 0), fmt="o", color=BLUE, capsize=3, markersize=5)
     axes.axvline(50, color=INK, linewidth=0.8)
-    axes.set_yticks(y, [title(method) for method in table["method"]])
-    axes.set(xlabel=f"chosen over {title(reference)}, per cent (ties count a half)", xlim=(0, 100))
+    axes.set_yticks(y, [method_label(method) for method in table["method"]])
+    axes.set(xlabel=f"chosen over {method_label(reference)}, per cent (ties count a half)", xlim=(0, 100))
     axes.set_ylim(-0.7, len(table) - 0.4)
     axes.grid(axis="x", color="#e5e5e5", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -98,9 +97,11 @@ def sources(table: pd.DataFrame, order: list[str]) -> Figure | None:
         value = part["strength"].to_numpy()
         bars = np.stack([value - part["low"], part["high"] - value])
         x = np.arange(len(names)) + offset
-        axes.errorbar(x, value, yerr=bars, fmt=marker, color=colour, markersize=4, elinewidth=0.8, label=title(method))
+        axes.errorbar(
+            x, value, yerr=bars, fmt=marker, color=colour, markersize=4, elinewidth=0.8, label=method_label(method)
+        )
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(len(names)), [short(name) for name in names], rotation=45, ha="right", rotation_mode="anchor")
     axes.set(ylabel="log strength within the source", xlabel="source")
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, frameon=False)
@@ -126,7 +127,7 @@ def raters(sides: pd.DataFrame, others: pd.DataFrame, rejected: set[str]) -> Fig
     left.set_xlabel("left chosen, per cent")
     right.set_xlabel("with the majority of the others, per cent")
     if len(own) <= 60:
-        left.set_yticks(y, own["rater"], fontsize=8)
+        left.set_yticks(y, [short(rater) for rater in own["rater"]], fontsize=8)
     else:
         left.set_yticks([])
     left.set_ylim(-0.7, len(own) - 0.3)
@@ -143,7 +144,7 @@ def beside(table: pd.DataFrame) -> Figure:
     if len(pooled) <= MOST_LABELS:
         for row in pooled.itertuples():
             where = (float(row.mos_centred), float(row.strength))  # type: ignore[arg-type]
-            axes.annotate(title(str(row.method)), where, xytext=(6, 4), textcoords="offset points", fontsize=8)
+            axes.annotate(method_label(str(row.method)), where, xytext=(6, 4), textcoords="offset points", fontsize=8)
     axes.axhline(0, color="#cccccc", linewidth=0.6, zorder=0)
     axes.axvline(0, color="#cccccc", linewidth=0.6, zorder=0)
     axes.set(xlabel="MOS less its mean over the methods", ylabel="log strength (mean 0)")

@@ -14,13 +14,14 @@ from PIL import Image
 
 from analysis import example
 from analysis.__main__ import main
-from analysis.page import figures, paper_tables, write_report
+from analysis.page import figures, write_report
 from analysis.recovery import recover
 from analysis.report import Options, analyse
 from analysis.scale import Scale
 from analysis.schema import validate_ratings
 from analysis.significance import pairwise_tests
 from analysis.summary import summary as report_summary
+from analysis.typeset import latex_tables
 from tests.analysis.panels import random_panel
 
 
@@ -73,12 +74,12 @@ def test_the_report_states_what_the_paper_leaves_unstated(folder):
 
 
 def test_tables_and_figures_of_simulated_ratings_say_so_and_others_do_not(folder, nflx):
-    for name in ("table_1", "table_2"):
+    for name in ("table_1", "table_2", "significance", "agreement", "reliability", "screening"):
         assert "Simulated ratings." in (folder / "one" / "tables" / f"{name}.tex").read_text()
     simulated, real = analyse(validate_ratings(pd.read_csv(example.RATINGS))), analyse(nflx)
     assert {figure.get_suptitle() for figure in figures(simulated).values()} == {"Simulated ratings"}
     assert {figure.get_suptitle() for figure in figures(real).values()} == {""}
-    assert "imulated" not in paper_tables(real)["table_2"][1]
+    assert not any("imulated" in text for text in latex_tables(real).values())
 
 
 def test_the_summary_holds_what_the_functions_compute(summary):
@@ -300,7 +301,7 @@ def test_objective_scores_in_both_forms_give_the_same_report(tmp_path):
     assert r"\textbf" in tex
     assert "SECONDS" not in tex
     results = analyse(example.ratings(), example.objective())
-    assert tex == paper_tables(results)["table_2"][1]
+    assert tex == latex_tables(results)["table_2"]
 
 
 def test_raters_to_leave_out_may_come_as_a_table(tmp_path, capsys):
@@ -322,4 +323,7 @@ def test_the_titles_that_a_researcher_chose_are_printed_in_tables_latex_and_page
     latex = (tmp_path / "tables" / "table_2.tex").read_text()
     assert "Ours: srgan-vgg54" in latex
     assert "SRGAN-VGG54" not in latex
+    # In the differences too, and the best of a measure in bold.
+    assert "<td>Ours: bicubic</td>" in (tmp_path / "report.html").read_text()
+    assert "<strong>" in (tmp_path / "report.html").read_text()
     assert "<th>Ours: srgan-vgg54</th>" in re.sub(r"<th[^>]*>", "<th>", (tmp_path / "report.html").read_text())
