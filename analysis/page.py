@@ -20,6 +20,7 @@ from analysis.significance import GENERALISES
 from analysis.spreadsheet import defused
 from analysis.summary import summary
 from analysis.typeset import latex_tables
+from analysis.which import matrices, matrix_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 200  # a longer table is in its CSV file only
 MOST_NAMED = 30  # raters in a sentence
+MOST_METHODS = 2000  # rows of the table of methods that says which differ
 _CAPTIONS = {
     "score_distributions": "Distribution of the scores, darker is more, the mean as a vermilion diamond "
     "(figure 5 of the paper).",
     "mos": "Mean opinion scores with 95 % intervals, cut at the ends of the scale.",
+    "which_differ": "Difference of MOS of every two methods, the row's less the column's, the highest MOS first: the "
+    "darker the larger. White cells, and those with a grey cross, are not told apart by Holm's p at 5 %.",
     "ranks": "Average rank of each method within one rater and image, 1 = best, ties averaged; of these raters on "
     "these images, and no test.",
     "raters": "Bias and inconsistency of the raters with 95 % limits (ITU-T P.910 Annex E); of more than "
@@ -94,7 +98,10 @@ def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
     found["screening_effect"] = pd.concat(
         [table.assign(screen=name) for name, table in results.effects.items()], ignore_index=True
     )
-    return found
+    matrix = matrix_table(
+        results.tables["significance"], results.tables["mos"], decimals=tables.mos_decimals(results.scale)
+    )
+    return found if matrix.empty else found | {"which_differ_matrix": matrix}
 
 
 def paper_tables(results: Results) -> dict[str, pd.DataFrame]:
@@ -117,6 +124,11 @@ def figures(results: Results) -> dict[str, Figure]:
     drawn: dict[str, Figure | None] = {
         "score_distributions": plots.score_distributions(found["score_distribution"], found["mos"], **ordered),
         "mos": plots.mean_scores(found["mos"], found["asterisks"], **ordered),
+        "which_differ": plots.which_differ(
+            matrices(found["significance"], found["mos"]),
+            titles=results.titles,
+            decimals=tables.mos_decimals(results.scale),
+        ),
         "ranks": plots.average_ranks(found["ranks"], titles=results.titles),
         "raters": plots.raters(found["raters"]),
         "screening": plots.screening(results.screens),
@@ -184,6 +196,7 @@ def html(results: Results, layouts: dict[str, pd.DataFrame], images: dict[str, b
         screens={name: _page_table(table) for name, table in results.screens.items()},
         effects={name: _page_table(table) for name, table in results.effects.items()},
         worst={name: _worst(table) for name, table in results.effects.items()},
+        which=_page_table(results.tables["which_differ"], MOST_METHODS),
         layouts={name: _page_layout(results, wide) for name, wide in layouts.items()},
         notes=[*results.notes, *_legible(results)[1]],
         images=encoded,
@@ -212,9 +225,9 @@ def _shown(pairs: pd.DataFrame) -> list[str]:
     return [*always, *of_unit, *last]
 
 
-def _page_table(table: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]]]:
+def _page_table(table: pd.DataFrame, most: int = MOST_ROWS) -> tuple[list[str], list[tuple[object, ...]]]:
     columns = [str(name) for name in table.columns]
-    rows = [] if len(table) > MOST_ROWS else [tuple(row) for row in table.itertuples(index=False)]
+    rows = [] if len(table) > most else [tuple(row) for row in table.itertuples(index=False)]
     return columns, rows
 
 
@@ -264,7 +277,7 @@ def _counts(results: Results) -> dict[str, int]:
 
 def _named_cell(value: Any, column: str, *, titles: Mapping[str, str]) -> str:
     """`cell`, methods by their title and the best in bold."""
-    if column in ("method", "method_a", "method_b"):
+    if column in ("method", "method_a", "method_b", "first_below") and value:
         return paper.title(str(value), titles)
     return (
         markupsafe.Markup("<strong>{}</strong>").format(str(value)) if isinstance(value, Best) else cell(value, column)

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from analysis.objective import Metric
+    from analysis.which import Matrix
 
     Titles = Mapping[str, str] | None
 
 INK, RED, BLUE, ORANGE, GREEN = "#222222", "#d55e00", "#0072b2", "#e69f00", "#009e73"
 STYLES = [(BLUE, "o"), (RED, "s"), (GREEN, "^"), (ORANGE, "D"), (INK, "v"), ("#cc79a7", "P")]
 MOST_NAMES = 60  # methods, or rejected raters; more cannot be named along an axis
+MOST_CELLS = 12  # methods up to which every cell of a matrix has its numbers
 LONGEST_NAME = 24  # characters
 MOST_LABELS = 25  # more points than this cannot be labelled one by one
 MOST_METHODS = 400  # more than this are drawn as an image
@@ -239,6 +241,47 @@ def mean_scores(
     if len(names) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, frameon=False)  # above: it can hide no method
     return figure
+
+
+@mpl.rc_context(_RC)
+def which_differ(matrices: Iterable[Matrix], *, titles: Titles = None, decimals: int = 2) -> Figure | None:
+    """Differences of every two methods, row less column, the highest MOS first; None where no pair has a test.
+
+    Darker is a larger difference, white is not told apart (Holm). Up to MOST_CELLS methods each cell has its difference
+    and interval, up to MOST_LABELS a grey cross where two are not told apart.
+    """
+    shown = [matrix for matrix in matrices if np.isfinite(matrix.difference).any()]
+    if not shown:
+        return None
+    most = max(len(matrix.methods) for matrix in shown)
+    numbered, named = most <= MOST_CELLS, most <= MOST_LABELS
+    extra = _extra(method_label(m, titles) for matrix in shown for m in matrix.methods) if named else 0.0
+    side = float(np.clip(1.6 + (0.72 if numbered else 0.3) * most, 4, 11))
+    figure, panels = _stack(len(shown), side + 1.4 + extra, side + extra)
+    largest = max(float(np.nanmax(np.abs(matrix.difference))) for matrix in shown) or 1.0
+    for axes, matrix in zip(panels, shown, strict=True):
+        size = np.where(matrix.differs, np.abs(matrix.difference), 0.0)
+        image = axes.imshow(size, cmap="Greys", vmin=0, vmax=1.6 * largest, interpolation="nearest")
+        names = [method_label(m, titles) for m in matrix.methods] if named else []
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(names)), names)
+        if named and not numbered:
+            untold = np.argwhere(np.isfinite(matrix.difference) & ~matrix.differs)
+            axes.plot(untold[:, 1], untold[:, 0], "x", color="#bbbbbb", markersize=6, zorder=1)
+        if numbered:
+            _write_differences(axes, matrix, decimals)
+        rank = "" if named else f"; {len(matrix.methods)} methods, the highest MOS first"
+        axes.set(title=short(matrix.benchmark), ylabel=f"this method{rank}", xlabel="less this one")
+        figure.colorbar(image, ax=axes, label="difference of MOS that is told apart", pad=0.02, shrink=0.8)
+    return figure
+
+
+def _write_differences(axes: Axes, matrix: Matrix, decimals: int) -> None:
+    for row, column in np.argwhere(np.isfinite(matrix.difference)):
+        value, low, high = (array[row, column] for array in (matrix.difference, matrix.low, matrix.high))
+        limits = "" if np.isnan(low) else f"\n{low:.{decimals}f} to\n{high:.{decimals}f}"
+        text = f"{value:+.{decimals}f}{limits}"
+        axes.annotate(text, (column, row), ha="center", va="center", fontsize=6.5, color=INK)
 
 
 @mpl.rc_context(_RC)

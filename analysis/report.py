@@ -42,6 +42,7 @@ from analysis.significance import (
     unit_notes,
 )
 from analysis.tables import stimulus_table
+from analysis.which import which_differ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +121,7 @@ def analyse(
         effects["exclude"] = screening.exclusion_effect(everyone, options.exclude)
     recovered = recovery.recover(kept)
     tables = _scores(kept, options, notes) | _tests(kept, options, notes) | _reliability(kept)
+    tables["which_differ"] = which_differ(tables["significance"], tables["mos"])
     tables |= _recovery(kept, recovered, metrics)
     if metrics is not None:
         tables["objective"] = metrics.values

@@ -52,7 +52,7 @@ def summary(results: Results) -> dict[str, object]:
         },
         "limits": results.limits,
     }
-    optional = ("dmos", "ranks", "friedman", "posthoc", "agreement", "metric_comparison", "comparison")
+    optional = ("which_differ", "dmos", "ranks", "friedman", "posthoc", "agreement", "metric_comparison", "comparison")
     found |= {name: records(tables[name]) for name in (*optional, *_MIXED) if results.has(name)}
     return found | {"notes": results.notes, "provenance": results.provenance}
 

@@ -9,6 +9,7 @@ import numpy as np
 from analysis import paper, tables
 from analysis.latex import MOST_ROWS, Column, bold, breakable, escape, number, p_value, table, with_limits
 from analysis.significance import GENERALISES
+from analysis.which import matrices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.report import Results
+    from analysis.which import Matrix
 
 
 def latex_tables(results: Results) -> dict[str, str]:
     """LaTeX by file name, of what the results have: table_1, table_2, significance, agreement and the rest."""
-    found = {**_scores(results), **_significance(results), "reliability": _reliability(results)}
+    found = {**_scores(results), **_significance(results), **_which(results), "reliability": _reliability(results)}
     if "agreement" in results.tables:
         found["agreement"] = _agreement(results)
     if results.screens:
@@ -111,6 +113,50 @@ def _significance(results: Results) -> dict[str, str]:
 def _intervals(found: pd.DataFrame, name: str, name_low: str, name_high: str, decimals: int = 2) -> list[str]:
     rows = found[[name, name_low, name_high]].to_numpy(np.float64)
     return [with_limits(value, low, high, decimals) for value, low, high in rows]
+
+
+def _which(results: Results) -> dict[str, str]:
+    """A row a method with what it is told apart from; up to WIDEST methods also the matrix of differences."""
+    found, decimals = results.tables["which_differ"], tables.mos_decimals(results.scale)
+    if found.empty or len(found) > MOST_ROWS:
+        return {}
+    first = [_title(results, m) if m else "--" for m in found["first_below"]]
+    counts = {"Better": "better_than", "Worse": "worse_than", "Untold": "not_told_apart"}
+    columns = [
+        *_benchmarks(found["benchmark"].tolist()),
+        Column("Method", [_title(results, m) for m in found["method"]], names=True),
+        Column("First below", first, names=True),
+        Column("Difference", _intervals(found, "difference", "low", "high", decimals)),
+        *(Column(head, [str(n) for n in found[name]]) for head, name in counts.items()),
+    ]
+    caption = (
+        "Which methods differ ($p$ after Holm under 5 \\%): how many each is better than, worse than, and not told "
+        "apart from; the first below is that of the highest MOS that it is better than."
+    )
+    made = {"which_differ": table(columns, caption + _said(results))}
+    every = list(matrices(results.tables["significance"], results.tables["mos"]))
+    if max(len(matrix.methods) for matrix in every) <= tables.WIDEST:
+        made["which_differ_matrix"] = "\n".join(_matrix(results, matrix, decimals) for matrix in every)
+    return made
+
+
+def _matrix(results: Results, matrix: Matrix, decimals: int) -> str:
+    """Row less column; the columns have the methods' numbers, for names side by side are too wide."""
+    size = range(len(matrix.methods))
+
+    def cell(row: int, column: int) -> str:
+        if row == column:
+            return ""
+        value, low, high = (float(array[row, column]) for array in (matrix.difference, matrix.low, matrix.high))
+        return with_limits(value, low, high, decimals) + ("*" if matrix.differs[row, column] else "")
+
+    names = [f"{index + 1} {_title(results, matrix.methods[index])}" for index in size]
+    columns = [Column("Method", names, names=True)]
+    columns += [Column(str(column + 1), [cell(row, column) for row in size]) for column in size]
+    caption = (
+        f"{breakable(escape(matrix.benchmark))}: difference of MOS, the row's less the column's; *: $p < 0.05$ (Holm)."
+    )
+    return table(columns, caption + _said(results))
 
 
 def _agreement(results: Results) -> str:

@@ -35,7 +35,7 @@ def boxes(figure, kind):
 
 
 def test_a_paper_sized_panel_gets_every_figure(drawn):
-    wanted = {"score_distributions", "mos", "ranks", "raters", "screening", "mos_psnr", "mos_ssim"}
+    wanted = {"which_differ", "score_distributions", "mos", "ranks", "raters", "screening", "mos_psnr", "mos_ssim"}
     assert set(drawn) == wanted
 
 

@@ -62,7 +62,7 @@ def test_the_page_is_one_file_that_fetches_nothing(folder):
     text = (folder / "one" / "report.html").read_text()
     assert re.findall(r'(?:src|href)="(?!data:)[^"]*"', text) == []
     assert "<script" not in text
-    assert text.count("data:image/svg+xml;base64,") == 7
+    assert text.count("data:image/svg+xml;base64,") == 8
     assert "Simulated." in text
 
 
