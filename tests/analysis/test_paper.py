@@ -3,7 +3,7 @@ import pytest
 
 from analysis import paper
 from analysis.objective import objective_of
-from analysis.tables import latex, measures, table_1, table_2
+from analysis.tables import measures, table_1, table_2
 
 
 def study(mos, width=0.1):
@@ -48,20 +48,6 @@ def test_the_layouts_are_those_of_the_paper():
     assert compared.columns[2:].tolist() == [*paper.METHODS[:6], "srresnet-mse", "srgan-vgg54", "hr"]
     row = compared.set_index(["benchmark", "measure"]).loc[("BSD100", "psnr")]
     assert row.tolist() == ["25.02", "25.94", "26.68", "26.83", "27.21", "27.02", "27.58", "25.16", "inf"]
-
-
-def test_latex_marks_the_best_escapes_names_and_turns_wide_tables():
-    table = paper.published()
-    long = measures(table, None)
-    text = latex(table_2(long), long, caption="50 % & more")
-    assert r"Set14 & MOS & 1.20 & 1.80 & 2.26 & 2.34 & 2.84 & 2.52 & 2.98 & \textbf{3.72} & 4.32 \\" in text
-    assert r"\caption{50 \% \& more}" in text
-    many = pd.DataFrame({"benchmark": "b_1", "method": [f"m_{i:02d}" for i in range(20)], "mos": range(20)})
-    wide = measures(many, None)
-    turned = latex(table_2(wide), wide, caption="x")
-    assert r"m\_03 & 3.00 \\" in turned
-    assert r"m\_19 & \textbf{19.00} \\" in turned
-    assert r"b\_1" in turned
 
 
 def test_the_reference_is_never_the_best():

@@ -121,7 +121,9 @@ def test_new_code_makes_new_images_and_the_old_ones_count_no_more(study):
 def test_generate_asks_and_returns_at_once_if_told_so(study, capsys):
     call_command("generate", "study", no_wait=True)
     out, err = capsys.readouterr()
-    assert out == "study: 0 of 10 images are there, 8 to be made.\n"
+    asked, window = out.splitlines()
+    assert asked == "study: 0 of 10 images are there, 8 to be made."
+    assert window.startswith("The largest images have 96 x 68 pixels. With the bar below them they need a window of ")
     assert "srgan-vgg54 on tiny: 2 images cannot be made here. What to do: " in err
 
 

@@ -11,6 +11,7 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from django.utils import timezone
 
+from studies.jobs import attempts
 from studies.jobs.dispatch import MOST_ATTEMPTS, reconcile
 from studies.models import Report
 from studies.protocol import answers
@@ -22,6 +23,12 @@ from tests.studies.research.test_export import rate_all
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 NAME = {"name": "study"}
+
+
+@pytest.fixture(autouse=True)
+def _no_heartbeat_in_between(monkeypatch):
+    """On SQLite a beat would wait for the transaction in which a test lies, half a minute long."""
+    monkeypatch.setattr(attempts, "HEARTBEAT_SECONDS", 600)
 
 
 @pytest.fixture
