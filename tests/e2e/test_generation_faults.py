@@ -68,9 +68,17 @@ def start(plant: Plant, *, until: int = 18) -> Worker:
 
 
 def finish(plant: Plant, fault: str, images: int) -> None:
-    """Wait for the promised time at most, and say how long it took."""
+    """Wait for the promised time at most, and say how long it took.
+
+    A worker that leaves is started again, as systemd does: kombu's close of a dead connection sometimes ends one.
+    """
+
+    def all_made() -> bool:
+        plant.keep_a_worker()
+        return plant.count("state = 'done'") == images
+
     took = wait_for(
-        lambda: plant.count("state = 'done'") == images,
+        all_made,
         seconds=RECOVERY,
         what=f"{images} images after {fault}\n{plant.logs()}",
     )
