@@ -120,8 +120,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @page
 def agree(request: HttpRequest) -> HttpResponseBase:
-    rater = invited_rater(token=rater_token(request))
-    require_same_rater(request, rater)
+    rater = rater_of_the_page(request)
     sessions.agree(rater=rater, now=timezone.now())
     return redirect("rater-home")
 
@@ -129,8 +128,7 @@ def agree(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @page
 def calibrated(request: HttpRequest) -> HttpResponseBase:
-    rater = invited_rater(token=rater_token(request))
-    require_same_rater(request, rater)
+    rater = rater_of_the_page(request)
     sessions.finish_calibration(rater=rater)
     return redirect("rater-home")
 
@@ -138,8 +136,7 @@ def calibrated(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @page
 def practised(request: HttpRequest) -> HttpResponseBase:
-    rater = invited_rater(token=rater_token(request))
-    require_same_rater(request, rater)
+    rater = rater_of_the_page(request)
     sessions.finish_practice(rater=rater)
     return redirect("rater-home")
 
@@ -147,8 +144,7 @@ def practised(request: HttpRequest) -> HttpResponseBase:
 @require_GET
 @for_scripts
 def upcoming(request: HttpRequest) -> HttpResponseBase:
-    rater = invited_rater(token=rater_token(request))
-    require_same_rater(request, rater)
+    rater = rater_of_the_page(request)
     return JsonResponse(standing_data(sessions.standing(sessions.started_session(rater), now=timezone.now())))
 
 
@@ -241,6 +237,13 @@ def remember(response: HttpResponseBase, kept: str) -> None:
 def last_page(rater: Rater) -> dict[str, Any]:
     """What the page after the last image needs."""
     return {"study": rater.study, "data": page_data(rater, "finished")}
+
+
+def rater_of_the_page(request: HttpRequest) -> Rater:
+    """The rater for whom the page was made that sends this. Raises a Refusal for anybody else."""
+    rater = invited_rater(token=rater_token(request))
+    require_same_rater(request, rater)
+    return rater
 
 
 def require_same_rater(request: HttpRequest, rater: Rater) -> None:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.chromium import HELP, find
+from tests.e2e.bucket import Bucket
 from tests.e2e.plant import cluster, postgresql_programs
 from tests.e2e.site import Site
 
@@ -31,6 +32,16 @@ def own_postgresql():
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     with cluster() as server:
         yield server
+
+
+@pytest.fixture
+def bucket(tmp_path):
+    """An object store of the test's own, running; a test may kill it, or freeze it."""
+    bucket = Bucket(tmp_path / "bucket")
+    bucket.start()
+    yield bucket
+    bucket.thaw()
+    bucket.kill()
 
 
 @pytest.fixture(scope="session")

@@ -3,22 +3,13 @@
 import json
 
 import boto3
-import pytest
 
-from tests.e2e.bucket import KEY, SECRET, Bucket
+from tests.e2e.bucket import KEY, SECRET
 from tests.e2e.plant import Sqlite
 from tests.studies.safekeeping.installations import Installation
 from tests.studies.safekeeping.test_restore import fill
 
 OTHER = "mosweb-restored"
-
-
-@pytest.fixture
-def bucket(tmp_path):
-    bucket = Bucket(tmp_path / "bucket")
-    bucket.start()
-    yield bucket
-    bucket.kill()
 
 
 def objects(client, name: str) -> dict[str, bytes]:

@@ -9,10 +9,7 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime
 
-import pytest
-
 from studies.rating import evidence
-from tests.e2e.bucket import Bucket
 from tests.e2e.plant import Plant, Sqlite, wait_for
 from tests.e2e.scripted import FACTS, Rater, Site, all_go, check
 from tests.e2e.test_generation_faults import set_up
@@ -30,15 +27,6 @@ try:
 except lifecycle.NotReady as refused:
     print(refused)
 """
-
-
-@pytest.fixture
-def bucket(tmp_path):
-    bucket = Bucket(tmp_path / "bucket")
-    bucket.start()
-    yield bucket
-    bucket.thaw()
-    bucket.kill()
 
 
 def test_a_bucket_that_dies_and_freezes_while_images_are_made_fails_none_and_launch_says_what_is_away(bucket, tmp_path):
