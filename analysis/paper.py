@@ -114,6 +114,12 @@ def title(method: str, titles: Mapping[str, str] | None = None) -> str:
     return (titles or {}).get(method) or TITLES.get(method, method)
 
 
+def benchmarks_in_order(table: pd.DataFrame) -> list[str]:
+    """The benchmarks of a table: Set5, Set14, BSD100 first, as in the paper, then the others by name."""
+    known = list(BENCHMARKS)
+    return sorted(set(table["benchmark"]), key=lambda b: (known.index(b) if b in known else len(known), b))
+
+
 def ordered(methods: list[str], reference: str = "hr") -> list[str]:
     """Methods in the paper's order, the unknown by name before hr, the reference last."""
     known = [method for method in METHODS if method != reference]

@@ -116,12 +116,6 @@ def short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:keep]}…{name[-keep + 1 :]}"
 
 
-def benchmarks_in_order(table: pd.DataFrame) -> list[str]:
-    """Set5, Set14, BSD100 first, as in the paper, then the others by name."""
-    known = list(paper.BENCHMARKS)
-    return sorted(set(table["benchmark"]), key=lambda b: (known.index(b) if b in known else len(known), b))
-
-
 def _in_order(table: pd.DataFrame, mos: pd.DataFrame, reference: str) -> list[str]:
     """The paper's order, the reference last; more methods than can be named go from the worst to the best."""
     methods = paper.ordered(sorted(set(table["method"])), reference)
@@ -176,7 +170,7 @@ def score_distributions(
 
     Where methods were not rated equally often, shares of each method's ratings.
     """
-    names = benchmarks_in_order(distribution)
+    names = paper.benchmarks_in_order(distribution)
     widest = int(distribution.groupby("benchmark")["method"].nunique().max())
     extra = _extra(method_label(m, titles) for m in set(distribution["method"])) if widest <= MOST_NAMES else 0.0
     figure, panels = _stack(len(names), _width(widest), 2.9 + extra)
@@ -211,7 +205,7 @@ def mean_scores(
     reference: str = "hr",
 ) -> Figure:
     """MOS of each method with its interval, cut at the scale's ends; a shape a benchmark, * as in Table 1."""
-    names = benchmarks_in_order(mos)
+    names = paper.benchmarks_in_order(mos)
     methods = _in_order(mos, mos, reference)
     extra = _extra(method_label(m, titles) for m in methods) if len(methods) <= MOST_NAMES else 0.0
     figure, (axes,) = _figure(_width(len(methods) * min(len(names), 2)), 4.2 + extra)
@@ -261,7 +255,7 @@ def which_differ(matrices: Iterable[Matrix], *, titles: Titles = None, decimals:
     largest = max(float(np.nanmax(np.abs(matrix.difference))) for matrix in shown) or 1.0
     for axes, matrix in zip(panels, shown, strict=True):
         size = np.where(matrix.differs, np.abs(matrix.difference), 0.0)
-        image = axes.imshow(size, cmap="Greys", vmin=0, vmax=1.6 * largest, interpolation="nearest")
+        image = axes.imshow(size, cmap="Greys", vmin=0, vmax=largest, interpolation="nearest")
         names = [method_label(m, titles) for m in matrix.methods] if named else []
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), names)
@@ -269,19 +263,21 @@ def which_differ(matrices: Iterable[Matrix], *, titles: Titles = None, decimals:
             untold = np.argwhere(np.isfinite(matrix.difference) & ~matrix.differs)
             axes.plot(untold[:, 1], untold[:, 0], "x", color="#bbbbbb", markersize=6, zorder=1)
         if numbered:
-            _write_differences(axes, matrix, decimals)
+            _write_differences(axes, matrix, decimals, dark=0.5 * largest)
         rank = "" if named else f"; {len(matrix.methods)} methods, the highest MOS first"
         axes.set(title=short(matrix.benchmark), ylabel=f"this method{rank}", xlabel="less this one")
         figure.colorbar(image, ax=axes, label="difference of MOS that is told apart", pad=0.02, shrink=0.8)
     return figure
 
 
-def _write_differences(axes: Axes, matrix: Matrix, decimals: int) -> None:
+def _write_differences(axes: Axes, matrix: Matrix, decimals: int, *, dark: float) -> None:
+    """In white where the cell is dark, being told apart by at least so much."""
     for row, column in np.argwhere(np.isfinite(matrix.difference)):
         value, low, high = (array[row, column] for array in (matrix.difference, matrix.low, matrix.high))
         limits = "" if np.isnan(low) else f"\n{low:.{decimals}f} to\n{high:.{decimals}f}"
         text = f"{value:+.{decimals}f}{limits}"
-        axes.annotate(text, (column, row), ha="center", va="center", fontsize=6.5, color=INK)
+        colour = "white" if matrix.differs[row, column] and abs(value) >= dark else INK
+        axes.annotate(text, (column, row), ha="center", va="center", fontsize=6.5, color=colour)
 
 
 @mpl.rc_context(_RC)
@@ -290,7 +286,7 @@ def average_ranks(ranks: pd.DataFrame, *, titles: Titles = None) -> Figure | Non
     ranks = ranks[ranks["n"] > 0]
     if ranks.empty:
         return None
-    names = benchmarks_in_order(ranks)
+    names = paper.benchmarks_in_order(ranks)
     most = int(ranks.groupby("benchmark")["method"].nunique().max())
     named = most <= MOST_NAMES
     extra = _extra(method_label(m, titles) for m in set(ranks["method"])) if named else 0.0
@@ -325,7 +321,7 @@ def mos_against(
     both = both[np.isfinite(both[name])]
     if both.empty:
         return None
-    names = benchmarks_in_order(both)
+    names = paper.benchmarks_in_order(both)
     figure, panels = _figure(max(4.0 * len(names), 5.0), 3.8, len(names), share=True)
     for index, (axes, benchmark) in enumerate(zip(panels, names, strict=True)):
         colour, marker = STYLES[index % len(STYLES)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from analysis import paper
 from analysis.significance import ALPHA
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class Matrix:
 
 
 def matrices(tests: pd.DataFrame, mos: pd.DataFrame) -> Iterator[Matrix]:
-    """A matrix for each benchmark of `pairwise_tests`, ordered by the MOS of `method_scores`."""
-    for benchmark, part in tests.groupby("benchmark", sort=False):
+    """A matrix for each benchmark of `pairwise_tests`, the paper's first; methods by the MOS of `method_scores`."""
+    for benchmark in paper.benchmarks_in_order(tests):
+        part = tests[tests["benchmark"] == benchmark]
         scores = mos[mos["benchmark"] == benchmark].sort_values(["mos", "method"], ascending=[False, True])
         methods = scores["method"].tolist()
         place = {method: index for index, method in enumerate(methods)}
@@ -47,7 +49,7 @@ def matrices(tests: pd.DataFrame, mos: pd.DataFrame) -> Iterator[Matrix]:
             array[a, b], array[b, a] = ours, theirs
         differs = np.zeros((len(methods),) * 2, bool)
         differs[a, b] = differs[b, a] = (part["p_holm"] < ALPHA).to_numpy()
-        yield Matrix(str(benchmark), methods, arrays[0], arrays[1], arrays[2], differs)
+        yield Matrix(benchmark, methods, arrays[0], arrays[1], arrays[2], differs)
 
 
 def which_differ(tests: pd.DataFrame, mos: pd.DataFrame) -> pd.DataFrame:

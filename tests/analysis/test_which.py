@@ -67,3 +67,16 @@ def test_320_methods_have_their_matrix_and_a_figure_that_fits_a_page():
     figure = plots.which_differ(matrices(tests, scores))
     assert len(plots.svg(figure)) < 500_000
     assert max(figure.get_size_inches()) < 15
+
+
+def test_the_papers_benchmarks_come_first_and_numbers_on_dark_cells_are_white(three):
+    tests, scores = three
+    names = ["mine", "Set14", "Set5"]
+    tests, scores = (pd.concat([table.assign(benchmark=name) for name in names]) for table in (tests, scores))
+    found = list(matrices(tests, scores))
+    assert [matrix.benchmark for matrix in found] == ["Set5", "Set14", "mine"]
+    axes = plots.which_differ(found).axes[0]
+    colours = {text.get_text().split("\n")[0]: text.get_color() for text in axes.texts}
+    large = found[0].difference[0, 2]
+    assert colours[f"{large:+.2f}"] == "white"
+    assert colours[f"{found[0].difference[0, 1]:+.2f}"] == plots.INK
