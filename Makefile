@@ -13,8 +13,9 @@ ifeq ($(origin HOST),command line)
 RUN_OPTIONS := --host $(HOST)
 endif
 
-# Beside each other, a file at a time; what starts whole sites and browsers (e2e) runs by itself, for it has time limits.
+# Beside each other, a file at a time; of what starts whole sites and browsers (e2e) two, for it has time limits.
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile -m "not e2e"
+E2E := --numprocesses 2 --dist loadfile -m e2e
 
 .PHONY: help run test bench clean
 help:
@@ -32,7 +33,8 @@ test: $(VENV)/test.stamp
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@MOSWEB_CHROMIUM="$$($(BIN)/python -m tests.chromium)" && export MOSWEB_CHROMIUM && \
-		OMP_NUM_THREADS=1 $(BIN)/pytest $(BESIDE) $(PYTEST_OPTIONS) && exec $(BIN)/pytest -m e2e $(PYTEST_OPTIONS)
+		{ OMP_NUM_THREADS=1 $(BIN)/pytest $(BESIDE) $(PYTEST_OPTIONS); fast=$$?; \
+		$(BIN)/pytest $(E2E) $(PYTEST_OPTIONS) && exit $$fast; }
 
 bench: $(VENV)/test.stamp
 	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python -m tests.bench.$$(basename $$file .py) || exit 1; done

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from analysis.page import write_report
     from analysis.prediction import agreement, compare_metrics
+    from analysis.quality import Limits, rater_quality
     from analysis.ranktests import friedman, friedman_posthoc
     from analysis.recovery import rater_bias, recover, remove_bias
     from analysis.reliability import alpha, icc, krippendorff_alpha, retest
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from analysis.significance import holm, pairwise_tests
 
 __all__ = [
+    "Limits",
     "Options",
     "RatingsError",
     "Scale",
@@ -57,6 +59,7 @@ __all__ = [
     "mos",
     "pairwise_tests",
     "rater_bias",
+    "rater_quality",
     "read_objective",
     "read_ratings",
     "recover",
@@ -78,6 +81,7 @@ _HOMES = {
     ),
     "page": ("write_report",),
     "prediction": ("agreement", "compare_metrics"),
+    "quality": ("Limits", "rater_quality"),
     "ranktests": ("friedman", "friedman_posthoc"),
     "recovery": ("rater_bias", "recover", "remove_bias"),
     "reliability": ("alpha", "icc", "krippendorff_alpha", "retest"),

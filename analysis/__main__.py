@@ -8,24 +8,25 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+import numpy as np
+
+from analysis import arguments
 from analysis.columns import checked_copy, text
 from analysis.files import read
 from analysis.objective import read_objective
 from analysis.opinion import STANDARD, IntervalName
 from analysis.pairs import command as pairs
-from analysis.scale import Scale, ScaleError
-from analysis.schema import STIMULUS, RatingsError, read_ratings, scale_of
-from analysis.significance import Unit, ZeroMethod
+from analysis.schema import STIMULUS, RatingsError, scale_of
+from analysis.signedrank import ZeroMethod
+from analysis.significance import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; 0 for success, 2 with a message for what the user can mend."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(argv)
     try:
         options.run(options)
     except (RatingsError, FileNotFoundError, ValueError) as error:
@@ -58,19 +59,15 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lower-is-better", action="append", default=[], metavar="METRIC", help="may be repeated")
     parser.add_argument("--higher-is-better", action="append", default=[], metavar="METRIC", help="may be repeated")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument(
-        "--scale",
-        nargs="+",
-        metavar="LOW HIGH STEP",
-        help="of the scores, STEP or 'continuous' or left out (default: the table's columns scale_..., else 1 5 1)",
-    )
-    _add_reading(parser)
+    arguments.add_scale(parser)
+    arguments.add_reading(parser)
     parser.add_argument("--reference", help="the hidden reference's method name (default: hr, where there is one)")
     parser.add_argument("--interval", choices=get_args(IntervalName), default=STANDARD)
     parser.add_argument("--unit", choices=get_args(Unit), default="two_way", help="what the tests sample")
     parser.add_argument("--zero-method", choices=get_args(ZeroMethod), default="pratt")
     parser.add_argument("--margin", type=float, help="in scores: also test that methods differ by no more than this")
     parser.add_argument("--gold", type=Path, help="CSV of items with a known answer: source, method, expected")
+    arguments.add_study(parser)
     parser.add_argument("--exclude", action="append", default=[], metavar="RATER", help="leave a rater out, and say so")
     parser.add_argument("--exclude-table", type=Path, help="CSV with a column rater: leave them all out, and say so")
     parser.add_argument("--mixed", action="store_true", help="also fit the ordinal mixed model (may take minutes)")
@@ -82,7 +79,8 @@ def _report(given: argparse.Namespace) -> None:
     from analysis.page import write_report
     from analysis.report import Options
 
-    ratings = _read(given.ratings, given, _scale(given.scale))
+    arguments.folder(given.out)
+    ratings = arguments.ratings(given.ratings, given, arguments.scale(given.scale))
     directions = {"lower_is_better": given.lower_is_better, "higher_is_better": given.higher_is_better}
     objective = read_objective(given.objective, **directions) if given.objective else None
     if objective is None and any(directions.values()):
@@ -96,6 +94,7 @@ def _report(given: argparse.Namespace) -> None:
         "objective": given.objective,
         "gold": given.gold,
         "excluded": given.exclude_table,
+        "protocol": given.protocol,
     }
     options = Options(
         reference=given.reference or "hr",
@@ -109,7 +108,16 @@ def _report(given: argparse.Namespace) -> None:
         seed=given.seed,
     )
     digests = {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path is not None}
-    write_report(ratings, objective, out=given.out, options=options, gold_items=gold, digests=digests)
+    write_report(
+        ratings,
+        objective,
+        out=given.out,
+        options=options,
+        gold_items=gold,
+        protocol=arguments.protocol(given.protocol),
+        pictures=arguments.pictures(given.picture),
+        digests=digests,
+    )
     print(f"{given.out / 'report.html'}")
 
 
@@ -119,45 +127,6 @@ def _left_out(path: Path | None) -> list[str]:
         return []
     table = checked_copy(read(path, text=["rater"], numeric=[]), ["rater"], what="table of raters to leave out")
     return list(text(table["rater"], required=True))
-
-
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--column", action="append", default=[], metavar="OURS=THEIRS", help="such as rater=Proband; may be repeated"
-    )
-    parser.add_argument("--missing", action="append", metavar="SCORE", help="that means no rating; may be repeated")
-
-
-def _read(path: Path, given: argparse.Namespace, scale: Scale | Sequence[float] | None = None) -> pd.DataFrame:
-    pairs_of = [part.partition("=") for part in given.column]
-    wrong = [ours for ours, divided, _ in pairs_of if not divided]
-    if wrong:
-        raise RatingsError(f"--column {wrong[0]}: write OURS=THEIRS, such as --column rater=Proband")
-    columns = {ours: theirs for ours, _, theirs in pairs_of}
-    return read_ratings(path, columns=columns, scale=scale, missing=given.missing)
-
-
-def _scale(given: Sequence[str] | None) -> Scale | tuple[float, float] | None:
-    if given is None:
-        return None
-    if len(given) not in (2, 3):
-        raise ScaleError(f"--scale {' '.join(given)}: it is LOW HIGH or LOW HIGH STEP")
-    if len(given) == 2 and "continuous" not in given:
-        return _ends(given)
-    try:
-        low, high, step = (None if part == "continuous" else float(part) for part in given)
-    except ValueError:
-        raise ScaleError(f"--scale {' '.join(given)}: LOW, HIGH and STEP are numbers, or STEP is continuous") from None
-    if low is None or high is None:
-        raise ScaleError("--scale: only STEP may be continuous")
-    return Scale(low, high, step)
-
-
-def _ends(given: Sequence[str]) -> tuple[float, float]:
-    try:
-        return float(given[0]), float(given[1])
-    except ValueError:
-        raise ScaleError(f"--scale {' '.join(given)}: LOW and HIGH are numbers") from None
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
@@ -175,13 +144,13 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--power", type=float, default=0.8)
     parser.add_argument("--raters", type=int, help="if already known: which units can reach the level with them")
     parser.add_argument("--methods", type=int, default=2, help="of the study; with --trials")
-    parser.add_argument("--trials", type=int, help="of a rater, where none rates everything")
-    _add_reading(parser)
+    parser.add_argument("--trials", type=int, help="of a rater, where none rates everything: spread and together")
+    arguments.add_reading(parser)
     parser.set_defaults(run=_plan)
 
 
 def _plan(given: argparse.Namespace) -> None:
-    from analysis.power import DIFFERENCES, DifferenceVariance, difference_variance, plan, unit_reach
+    from analysis.power import DIFFERENCES, MOST_IMAGES, DifferenceVariance, difference_variance, plan, unit_reach
 
     if (given.pilot is None) == (given.components is None):
         raise ValueError("give either a pilot's ratings or --components RATER IMAGE RESIDUAL")
@@ -189,7 +158,7 @@ def _plan(given: argparse.Namespace) -> None:
         rater, image, residual = given.components
         variance = DifferenceVariance.given(method_x_rater=rater, method_x_image=image, residual=residual)
     else:
-        variance = difference_variance(_read(given.pilot, given))
+        variance = difference_variance(arguments.ratings(given.pilot, given))
     table = plan(
         variance,
         images=given.images,
@@ -197,11 +166,17 @@ def _plan(given: argparse.Namespace) -> None:
         differences=given.difference or DIFFERENCES,
         methods=given.methods,
         trials=given.trials,
+        allocations=("spread", "together"),
         power=given.power,
     )
+    endless = np.isinf(table["cheapest_images"]) & np.isfinite(table["images_least"])
     reach = unit_reach(raters=given.raters, images=given.images, comparisons=given.comparisons)
     print(f"{variance}\n\nraters and images; inf: more images are needed, not raters")
     print(table.T.to_string(header=False, float_format=lambda value: f"{value:.6g}"))
+    if endless.any():
+        print(f"inf in cheapest_...: the best of up to {MOST_IMAGES:,} images is the one with the most")
+    if given.trials is not None:
+        print("spread: few versions of many images for each rater; together: all versions of few")
     print(f"\nwhat a unit can reach at all\n{reach.to_string(index=False)}")
 
 

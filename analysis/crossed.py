@@ -18,11 +18,16 @@ proportion to the ratings. That it holds is shown by `python -m tests.bench.benc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from analysis.leastsquares import Pattern, contrast_weights, positive, squared_norm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Numbers: TypeAlias = Any  # a float64, or an array of them, one a pair of methods
 
 EMPTY = 1e-9  # of all weight: a class of score pairs with less has none
 NO_SPREAD = 1e-9  # of the scores' range: a standard error below this is rounding
@@ -41,14 +46,15 @@ class Estimate(NamedTuple):
 
     sd: standard deviation of a score of one random rater on one random image, mean of the two methods' variances, with
     sd_df degrees of freedom. variance, df, sd and sd_df are NaN where there are fewer than two raters or two images, or
-    where the scores do not vary beyond the difference itself: no such test can be had then.
+    where the scores do not vary beyond the difference itself: no such test can be had then. Of several pairs each is an
+    array (pairs,).
     """
 
-    difference: float
-    variance: float
-    df: float
-    sd: float
-    sd_df: float
+    difference: Numbers
+    variance: Numbers
+    df: Numbers
+    sd: Numbers
+    sd_df: Numbers
 
 
 NOTHING = float("nan")
@@ -75,13 +81,37 @@ class Pair:
 def estimate(pair: Pair) -> Estimate:
     """The difference of the pair's methods over raters and images; see the module for the model."""
     raters, images = int(pair.rater.max()) + 1, int(pair.image.max()) + 1
+    if pair.is_complete:
+        order = np.lexsort((pair.image, pair.rater))
+        return Estimate(*(field[0] for field in complete(pair.scores[order].T.reshape(2, raters, images))))
     if raters < 2 or images < 2:
         return Estimate(_plain_difference(pair.scores), NOTHING, NOTHING, NOTHING, NOTHING)
-    found = _complete(pair, raters, images) if pair.is_complete else _incomplete(pair, raters, images)
-    span = np.nanmax(pair.scores) - np.nanmin(pair.scores)
-    if not found.variance > (NO_SPREAD * span) ** 2:
-        return Estimate(found.difference, NOTHING, NOTHING, NOTHING, NOTHING)
-    return found
+    return _with_spread(_incomplete(pair, raters, images), np.nanmax(pair.scores) - np.nanmin(pair.scores))
+
+
+def complete(scores: np.ndarray) -> Estimate:
+    """The estimates of every two methods in a complete panel, float64 (methods, raters, images): arrays (pairs,)."""
+    methods, raters, images = scores.shape
+    a, b = np.triu_indices(methods, 1)
+    if raters < 2 or images < 2:
+        means = scores.mean(axis=(1, 2))
+        return Estimate(means[a] - means[b], *[np.full(len(a), NOTHING)] * 4)
+    parts = [complete_panel(scores[first] - scores[first + 1 :]) for first in range(methods - 1)]
+    mean, variance, df = (np.concatenate(values) for values in zip(*parts, strict=True))
+    flat = scores.reshape(methods, -1).T
+    rater, image = (codes.ravel() for codes in np.indices((raters, images)))
+    pattern = Pattern(rater, image, raters, images, np.ones((len(flat), 2), bool))
+    components = moments(pattern, np.ones(flat.shape), flat - flat.mean(axis=0))
+    own = [np.diag(component) for component in components]  # variances of each method, (methods,)
+    found = Estimate(mean, variance, df, *_deviation([(v[a] + v[b]) / 2 for v in own], pattern))
+    most, least = flat.max(axis=0), flat.min(axis=0)
+    return _with_spread(found, np.maximum(most[a], most[b]) - np.minimum(least[a], least[b]))
+
+
+def _with_spread(found: Estimate, span: Numbers) -> Estimate:
+    """Without a test where the variance is that of rounding; `span` is the range of the pair's scores."""
+    known = found.variance > (NO_SPREAD * span) ** 2
+    return Estimate(found.difference, *(np.where(known, value, NOTHING)[()] for value in found[1:]))
 
 
 def _plain_difference(scores: np.ndarray) -> float:
@@ -91,38 +121,33 @@ def _plain_difference(scores: np.ndarray) -> float:
     return float(np.nanmean(scores[:, 0]) - np.nanmean(scores[:, 1]))
 
 
-def complete_panel(difference: np.ndarray) -> tuple[float, float, float]:
-    """Mean of a complete (raters, images) array of differences, its variance and Satterthwaite's degrees of freedom."""
-    raters, images = difference.shape
-    mean = difference.mean()
-    by_rater, by_image = difference.mean(axis=1) - mean, difference.mean(axis=0) - mean
-    rest = difference - mean - by_rater[:, None] - by_image
+def complete_panel(difference: np.ndarray) -> tuple[Numbers, Numbers, Numbers]:
+    """Mean of each complete array of differences, its variance and Satterthwaite's degrees of freedom: (..., R, I)."""
+    raters, images = difference.shape[-2:]
+    mean = difference.mean(axis=(-2, -1))
+    by_rater, by_image = (difference.mean(axis=axis) - mean[..., None] for axis in (-1, -2))
+    rest = difference - mean[..., None, None] - by_rater[..., :, None] - by_image[..., None, :]
     df_rest = (raters - 1) * (images - 1)
-    ms_rater = images * float(by_rater @ by_rater) / (raters - 1)
-    ms_image = raters * float(by_image @ by_image) / (images - 1)
-    ms_rest = float((rest**2).sum()) / df_rest
+    ms_rater = images * (by_rater**2).sum(axis=-1) / (raters - 1)
+    ms_image = raters * (by_image**2).sum(axis=-1) / (images - 1)
+    ms_rest = (rest**2).sum(axis=(-2, -1)) / df_rest
     pieces = [(ms_rater, raters - 1), (ms_image, images - 1), (ms_rest, df_rest)]
     spread, df = floored(ms_rater + ms_image - ms_rest, ms_rest, pieces)
-    return float(mean), spread / (raters * images), df
+    return mean, spread / (raters * images), df
 
 
-def floored(variance: float, floor: float, pieces: list[tuple[float, float]]) -> tuple[float, float]:
+def floored(
+    variance: Numbers, floor: Numbers, pieces: Sequence[tuple[Numbers, float]]
+) -> tuple[Numbers, Numbers]:
     """`variance` with Satterthwaite's degrees of freedom over its pieces (variance, df), the last that of the floor.
 
     At or under `floor`, which independent residuals alone would give, it is the floor with the residuals' own.
     """
-    if variance <= floor:
-        return floor, pieces[-1][1]
-    return variance, variance**2 / sum(piece**2 / df for piece, df in pieces)
-
-
-def _complete(pair: Pair, raters: int, images: int) -> Estimate:
-    order = np.lexsort((pair.image, pair.rater))
-    scores = pair.scores[order].reshape(raters, images, 2)
-    mean, variance, df = complete_panel(scores[:, :, 0] - scores[:, :, 1])
-    pattern = Pattern(pair.rater, pair.image, raters, images, np.ones((len(pair.rater), 2), bool))
-    components = moments(pattern, np.ones(pair.scores.shape), pair.scores - pair.scores.mean(axis=0))
-    return Estimate(mean, variance, df, *_deviation(components, pattern))
+    under = np.asarray(variance <= floor)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = np.square(variance) / np.asarray(sum(np.square(piece) / own for piece, own in pieces))
+    chosen: Numbers = np.where(under, [floor, np.full_like(df, pieces[-1][1])], [variance, df])
+    return chosen[0], chosen[1]
 
 
 def _incomplete(pair: Pair, raters: int, images: int) -> Estimate:
@@ -141,7 +166,7 @@ def _incomplete(pair: Pair, raters: int, images: int) -> Estimate:
     difference = float(means[0] - means[1] + (share * scores).sum())
     components = moments(pattern, np.abs(share), scores)
     variance, df = _variance(pattern, share, covariance, components)
-    return Estimate(difference, variance, df, *_deviation(components, pattern))
+    return Estimate(difference, variance, df, *_deviation([np.trace(c) / 2 for c in components], pattern))
 
 
 def _centred(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -221,11 +246,14 @@ def _piece(
     return trace * (df + 1) / df, df
 
 
-def _deviation(components: Components, pattern: Pattern) -> tuple[float, float]:
-    """Standard deviation of one score and Satterthwaite's degrees of freedom of its square."""
-    parts = [float(np.trace(c)) / 2 for c in components]
-    variance = sum(parts)
-    if not variance > 0:
-        return NOTHING, NOTHING
+def _deviation(parts: Sequence[Numbers], pattern: Pattern) -> tuple[Numbers, Numbers]:
+    """Standard deviation of one score, whose variance has `parts` by rater, image and residual, with
+    Satterthwaite's degrees of freedom of its square.
+    """
+    variance = np.asarray(sum(parts))
     dfs = (pattern.raters - 1, pattern.images - 1, pattern.df_residual)
-    return float(np.sqrt(variance)), variance**2 / sum(part**2 / df for part, df in zip(parts, dfs, strict=True))
+    known = variance > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = variance**2 / np.asarray(sum(np.square(part) / df for part, df in zip(parts, dfs, strict=True)))
+        deviation = np.sqrt(variance)
+    return np.where(known, deviation, NOTHING)[()], np.where(known, df, NOTHING)[()]

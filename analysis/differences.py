@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import special
 
-from analysis.crossed import NOTHING, Estimate, Pair, estimate
+from analysis.crossed import NOTHING, Estimate, Numbers, Pair, complete, estimate
 from analysis.intervals import Interval
 from analysis.opinion import group_codes
 from analysis.schema import first_showings
@@ -33,6 +33,25 @@ class Benchmark(NamedTuple):
     name: str
     methods: list[Scores]
     sources: int
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether some source has two methods."""
+        seen = np.zeros(self.sources, np.int64)
+        for each in self.methods:
+            seen[np.unique(each.cell % self.sources)] += 1
+        return bool(seen.max() > 1)
+
+    @property
+    def cube(self) -> np.ndarray | None:
+        """The scores, float64 (methods, raters, images), where every rater scored every method on every image."""
+        cell = self.methods[0].cell
+        if not all(np.array_equal(each.cell, cell) for each in self.methods):
+            return None
+        raters, images = (len(np.unique(codes)) for codes in np.divmod(cell, self.sources))
+        if len(cell) != raters * images:
+            return None
+        return np.array([each.score for each in self.methods]).reshape(-1, raters, images)
 
 
 def benchmarks(ratings: pd.DataFrame) -> Iterator[Benchmark]:
@@ -71,21 +90,12 @@ class Comparison(NamedTuple):
         n = np.bincount(codes)
         return np.asarray(np.bincount(codes, difference)[n > 0] / n[n > 0])
 
-    def counts(self) -> dict[str, int]:
-        """n_raters and n_images with a difference of their own."""
-        both = ~np.isnan(self.scores).any(axis=1)
-        return {"n_raters": len(np.unique(self.rater[both])), "n_images": len(np.unique(self.source[both]))}
-
 
 def comparisons(benchmark: Benchmark) -> Iterator[Comparison]:
     """Every pair of the benchmark's methods, the first by name first; none where no source has two methods."""
-    seen = np.zeros(benchmark.sources, np.int64)
-    for each in benchmark.methods:
-        seen[np.unique(each.cell % benchmark.sources)] += 1
-    if seen.max() < 2:
-        return
-    for a, b in combinations(benchmark.methods, 2):
-        yield compare(a, b, sources=benchmark.sources)
+    if benchmark.has_pairs:
+        for a, b in combinations(benchmark.methods, 2):
+            yield compare(a, b, sources=benchmark.sources)
 
 
 def compare(a: Scores, b: Scores, *, sources: int) -> Comparison:
@@ -122,53 +132,70 @@ def _dense(codes: np.ndarray) -> np.ndarray:
     return np.asarray((np.cumsum(present) - 1)[codes])
 
 
-def two_way_row(comparison: Comparison, *, confidence: float, margin: float | None) -> dict[str, object]:
-    """What the test says of one pair: mean_difference, low, high, p, p_method, df, effect with limits, counts.
+def two_way(benchmark: Benchmark, *, confidence: float, margin: float | None) -> dict[str, np.ndarray]:
+    """The test of every pair in the order of `comparisons`: mean_difference, low, high, p, p_method, df, effect with
+    limits, counts; arrays (pairs,).
 
     With a margin also margin and p_equivalence. Numbers are NaN and p_method is none where `crossed.estimate` finds no
     test.
     """
-    pair = comparison.pair
-    found = Estimate(*[NOTHING] * 5) if not len(pair.rater) else estimate(pair)
+    found, n_raters, n_images = _estimates(benchmark)
     limits = interval(found, confidence=confidence)
     effect = effect_size(found, limits, confidence=confidence)
-    row: dict[str, object] = {
+    columns: dict[str, np.ndarray] = {
         "mean_difference": found.difference,
-        "low": limits.low,
-        "high": limits.high,
+        "low": np.asarray(limits.low),
+        "high": np.asarray(limits.high),
         "p": p_value(found),
-        "p_method": "none" if np.isnan(found.variance) else "satterthwaite",
+        "p_method": np.where(np.isnan(found.variance), "none", "satterthwaite").astype(object),
         "df": found.df,
         **dict(zip(("effect", "effect_low", "effect_high"), effect, strict=True)),
-        "n_raters": _count(pair.rater),
-        "n_images": _count(pair.image),
+        "n_raters": n_raters,
+        "n_images": n_images,
     }
     if margin is not None:
-        row |= {"margin": margin, "p_equivalence": equivalence(found, margin)}
-    return row
+        columns |= {"margin": np.full(len(n_raters), margin), "p_equivalence": equivalence(found, margin)}
+    return columns
+
+
+def _estimates(benchmark: Benchmark) -> tuple[Estimate, np.ndarray, np.ndarray]:
+    """The estimate of every pair as arrays, and the numbers of raters and of images it is from."""
+    cube = benchmark.cube
+    if cube is not None:
+        methods, raters, images = cube.shape
+        pairs = methods * (methods - 1) // 2
+        return complete(cube), np.full(pairs, raters), np.full(pairs, images)
+    rows, counts = [], []
+    for pair in (comparison.pair for comparison in comparisons(benchmark)):
+        rows.append(Estimate(*[NOTHING] * 5) if not len(pair.rater) else estimate(pair))
+        counts.append((_count(pair.rater), _count(pair.image)))
+    n_raters, n_images = np.array(counts).T
+    return Estimate(*np.array(rows, np.float64).T), n_raters, n_images
 
 
 def interval(found: Estimate, *, confidence: float) -> Interval:
     """The difference -+ t(df) times its standard error."""
-    half = float(special.stdtrit(found.df, 0.5 + confidence / 2) * np.sqrt(found.variance))
+    half = special.stdtrit(found.df, 0.5 + confidence / 2) * np.sqrt(found.variance)
     return Interval(found.difference - half, found.difference + half)
 
 
-def p_value(found: Estimate) -> float:
+def p_value(found: Estimate) -> Numbers:
     """Two-sided p of no difference, Student's t."""
-    return float(2 * special.stdtr(found.df, -abs(found.difference) / np.sqrt(found.variance)))
+    return np.asarray(2 * special.stdtr(found.df, -np.abs(found.difference) / np.sqrt(found.variance)))[()]
 
 
 def _count(codes: np.ndarray) -> int:
     return int(codes.max()) + 1 if len(codes) else 0
 
 
-def equivalence(found: Estimate, margin: float) -> float:
+def equivalence(found: Estimate, margin: float) -> Numbers:
     """p of two one-sided tests (Schuirmann 1987) that the difference lies inside -margin to margin."""
-    return float(special.stdtr(found.df, -(margin - abs(found.difference)) / np.sqrt(found.variance)))
+    inside = margin - np.abs(found.difference)
+    return np.asarray(special.stdtr(found.df, -inside / np.sqrt(found.variance)))[()]
 
 
-def effect_size(found: Estimate, limits: Interval, *, confidence: float) -> tuple[float, float, float]:
+@np.errstate(all="ignore")  # NaN stays NaN, and of two forms of a limit one may divide by nothing
+def effect_size(found: Estimate, limits: Interval, *, confidence: float) -> tuple[Numbers, Numbers, Numbers]:
     """The difference in standard deviations of a score, with limits.
 
     d = difference / sqrt(rater + image + interactions + residual variance of one score): Westfall, Kenny and Judd
@@ -176,20 +203,22 @@ def effect_size(found: Estimate, limits: Interval, *, confidence: float) -> tupl
     numerator and denominator (MOVER, Zou and Donner 2008; Newcombe 2016), so that they hold 0 exactly where the
     difference's do.
     """
-    if np.isnan(found.sd) or np.isnan(limits.low):
-        return NOTHING, NOTHING, NOTHING
-    tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-    least, most = found.sd * np.sqrt(found.sd_df / special.chdtri(found.sd_df, tails))
-    low = _ratio_limit(found, limits.low, most if limits.low >= 0 else least, side=-1)
-    high = _ratio_limit(found, limits.high, least if limits.high >= 0 else most, side=1)
-    return found.difference / found.sd, low, high
+    least, most = (
+        found.sd * np.sqrt(found.sd_df / special.chdtri(found.sd_df, tail))
+        for tail in ((1 - confidence) / 2, (1 + confidence) / 2)
+    )
+    low = _ratio_limit(found, limits.low, np.where(limits.low >= 0, most, least), side=-1)
+    high = _ratio_limit(found, limits.high, np.where(limits.high >= 0, least, most), side=1)
+    known = ~np.isnan(found.sd) & ~np.isnan(limits.low)
+    effect = found.difference / found.sd
+    effect, low, high = (np.where(known, value, NOTHING)[()] for value in (effect, low, high))
+    return effect, low, high
 
 
-def _ratio_limit(found: Estimate, limit: float, sd: float, *, side: int) -> float:
+def _ratio_limit(found: Estimate, limit: Numbers, sd: Numbers, *, side: int) -> Numbers:
     """The x with (difference - x deviation)^2 = (difference - limit)^2 + x^2 (deviation - sd)^2 on that side."""
     product, constant = found.difference * found.sd, limit * (2 * found.difference - limit)
     quadratic = sd * (2 * found.sd - sd)
-    root = side * np.sqrt(max(product**2 - quadratic * constant, 0.0))
-    if limit * side >= 0:  # away from 0 on its own side: the plain root; else its reciprocal form, which cannot cancel
-        return float((product + root) / quadratic)
-    return float(constant / (product - root))
+    root = side * np.sqrt(np.maximum(product**2 - quadratic * constant, 0.0))
+    # Away from 0 on its own side the plain root; else its reciprocal form, which cannot cancel.
+    return np.where(limit * side >= 0, (product + root) / quadratic, constant / (product - root))

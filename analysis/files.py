@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SAMPLE = 200  # lines that a delimiter is judged on
+MOST_PROSE = 20  # lines among which heads are looked for
 PARQUET = (".parquet", ".pq")
 EXCEL = (".xlsx", ".xlsm")
 TEXT = (".csv", ".tsv", ".tab", ".txt")
@@ -43,7 +44,7 @@ def read_cells(path: Path, *, tell: Tell = say) -> pd.DataFrame:
     """
     ending = path.suffix.lower()
     if ending in PARQUET:
-        return pd.read_parquet(path)
+        return _parquet(path)
     if ending in EXCEL:
         return _named(_excel(path, tell), path)
     if ending not in TEXT:
@@ -57,7 +58,10 @@ def read(path: Path, *, text: Sequence[str], numeric: Sequence[str], tell: Tell 
     Only an empty cell is missing, or nan in a `numeric` column: a method may be called NA, and a rater 007 must not
     become 7. Raises RatingsError where the file is no table.
     """
-    return typed(read_cells(path, tell=tell), text=text, numeric=numeric, tell=tell)
+    cells = read_cells(path, tell=tell)
+    if path.suffix.lower() in PARQUET and ROW_NAMES in cells and pd.api.types.is_numeric_dtype(cells[ROW_NAMES]):
+        cells = cells.drop(columns=ROW_NAMES)  # which row it was in the DataFrame that somebody wrote
+    return typed(cells, text=text, numeric=numeric, tell=tell)
 
 
 def typed(table: pd.DataFrame, *, text: Sequence[str], numeric: Sequence[str], tell: Tell = say) -> pd.DataFrame:
@@ -81,6 +85,16 @@ def _numbers(column: pd.Series, tell: Tell) -> pd.Series:
     if (number.isna() == column.isna()).all():
         return number
     return column == "True" if column.isin(["True", "False"]).all() else column
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    """As pandas wrote it, with an index that is not 0, 1, 2, ... as columns; one without a name is called ROW_NAMES."""
+    table = pd.read_parquet(path)
+    if not isinstance(table.index, pd.RangeIndex):
+        names = [ROW_NAMES if name is None else str(name) for name in table.index.names]
+        again = [name for name in names if name in table.columns]
+        table = table.reset_index(drop=True) if again else table.rename_axis(names).reset_index()
+    return table.set_axis([str(name).strip() for name in table.columns], axis=1)
 
 
 def _named(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -108,11 +122,16 @@ def _excel(path: Path, tell: Tell) -> pd.DataFrame:
         tell(f"{path.name} has {len(sheets)} sheets; the first is read, {sheets[0]!r}")
     if table.empty:
         raise RatingsError(f"{path.name} has no rows")
-    return table.iloc[1:].reset_index(drop=True).set_axis(table.iloc[0].tolist(), axis=1)
+    filled = (table != "").sum(axis=1).to_numpy()
+    first = 0
+    if filled[0] == 1 and (several := filled[:MOST_PROSE] >= 3).any() and (filled[: several.argmax()] < 2).all():
+        first = int(several.argmax())
+        tell(f"{path.name}: before the heads {first} lines are left out")
+    return table.iloc[first + 1 :].reset_index(drop=True).set_axis(table.iloc[first].tolist(), axis=1)
 
 
 def _text(path: Path, tell: Tell) -> pd.DataFrame:
-    text = _decode(path, tell)
+    text = _from_heads(_decode(path, tell), path, tell)
     lines = [line for line in text.splitlines()[: SAMPLE + 1] if line.strip()]
     if not lines:
         raise RatingsError(f"{path.name} is not a readable CSV file: it is empty")
@@ -135,6 +154,29 @@ def _text(path: Path, tell: Tell) -> pd.DataFrame:
     return table.fillna("").set_axis(names, axis=1)
 
 
+def _from_heads(text: str, path: Path, tell: Tell) -> str:
+    """The text without lines of prose before the heads: a title, a comment."""
+    lines = text.splitlines(keepends=True)[:MOST_PROSE]
+    for index, heads in enumerate(lines):
+        for delimiter in DELIMITERS:
+            cells = [cell.strip().strip('"') for cell in heads.split(delimiter)]
+            if len([cell for cell in cells if cell]) < 3 or any(cell[:1].isdigit() for cell in cells):
+                continue
+            if not all(_is_prose(line, delimiter, len(cells)) for line in lines[:index]):
+                return text
+            said = [line for line in lines[:index] if line.strip()]
+            if said:
+                tell(f"{path.name}: before the heads {len(said)} lines are left out: {said[0].strip()[:60]!r}")
+            return "".join(text.splitlines(keepends=True)[index:]) if said else text
+    return text
+
+
+def _is_prose(line: str, delimiter: str, heads: int) -> bool:
+    """Whether a line before `heads` heads has one cell that is filled, or is a comment with other cells."""
+    cells = line.strip().split(delimiter)
+    return sum(bool(cell.strip()) for cell in cells) < 2 or (line.startswith("#") and len(cells) != heads)
+
+
 def _with_row_names(header: list[str], lines: list[str], delimiter: str, path: Path, tell: Tell) -> list[str]:
     """The heads with one for row names, as R writes them; refused where the extra cell may be a decimal's comma."""
     firsts = [row[0] for row in csv.reader(lines[1:], delimiter=delimiter)]
@@ -147,7 +189,7 @@ def _with_row_names(header: list[str], lines: list[str], delimiter: str, path: P
 def _too_wide(path: Path, row: int, found: int, heads: int) -> str:
     return (
         f"{path.name}, row {row}: {found} cells under {heads} heads; a decimal comma needs quotes around its number, "
-        "or semicolons between the cells"
+        "or semicolons between the cells; a line before the heads must go"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from matplotlib import font_manager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 BASE = "DejaVu Sans"
 # Fonts with Chinese and Japanese of Linux, macOS and Windows, the more legible first.
@@ -40,9 +40,10 @@ def _characters(family: str) -> frozenset[int]:
     return frozenset(font_manager.get_font(path).get_charmap())
 
 
-def legible(text: str) -> bool:
-    """Whether every character of the text is in one of `families`."""
-    return all(any(ord(character) in _characters(name) for name in families()) for character in text)
+def legible(text: str, fonts: Sequence[str] = ()) -> bool:
+    """Whether every character of the text is in one of the fonts, or of `families`; a line's end is in all."""
+    here = [_characters(name) for name in fonts or families()]
+    return all(any(ord(character) in known for known in here) for character in text if character != "\n")
 
 
 def stand_ins(names: Iterable[str], *, what: str) -> dict[str, str]:

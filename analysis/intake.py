@@ -14,45 +14,27 @@ import pandas as pd
 
 from analysis.columns import RatingsError, some
 from analysis.files import ROW_NAMES, has_decimal_comma, say
+from analysis.heads import (
+    OTHERS,
+    checked,
+    is_attribute,
+    is_score,
+    numbers_votes,
+    raterlike,
+    renamed,
+    summaries,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from analysis.files import Tell
 
-# What others call our columns, the likeliest first; blanks, case, hyphens, dots and underscores do not count.
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "rater": (
-        *("rater", "subject", "user", "observer", "participant", "worker", "viewer", "assessor", "annotator"),
-        *("respondent", "judge", "listener", "person", "prolific pid", "session uuid", "proband", "email"),
-    ),
-    "source": ("source", "src", "content", "scene", "sequence", "image", "img", "reference image", "trial id"),
-    "method": (
-        *("method", "hrc", "condition", "algorithm", "system", "model", "codec", "treatment", "processing"),
-        *("rating stimulus", "version"),
-    ),
-    "stimulus": ("stimulus", "stimuli", "pvs", "clip", "file", "file name", "file url", "video", "item", "test image"),
-    "score": (
-        *("score", "rating", "vote", "opinion score", "opinion", "acr", "grade", "rating score", "stimuli rating"),
-        *("quality", "answer", "response", "mos", "value"),
-    ),
-    "benchmark": ("benchmark", "dataset", "database", "data set"),
-    "repeat": ("repeat", "repetition", "replication"),
-    "session": ("session",),
-    "position": ("position", "order", "presentation order", "trial number"),
-    "response_ms": ("response ms", "response time ms", "reaction time ms", "rt ms"),
-}
 NAMES = ("source", "method", "stimulus", "benchmark")  # what may name a row of a wide table
-SUMMARIES = frozenset(
-    {"mos", "mean", "average", "avg", "median", "sd", "std", "stdev", "var", "variance", "ci", "ci95", "n", "count"}
+_WHICH = (
+    'Say which is which: columns={"rater": ...}, --column rater=... (rater=* where the other heads are raters, '
+    "ignore=HEAD for what is neither); an average has no rater"
 )
-OTHERS = "*"  # in columns=: the heads of all other columns, of a wide table
-_RATERLIKE = re.compile(
-    r"(rater|subject|subj|user|observer|obs|participant|worker|viewer|annotator|[spruo])?[ _-]*\d+", re.I
-)
-
-
-_WHICH = 'Say which is which: columns={"rater": ...}, --column rater=...; an average has no rater'
 
 
 @dataclass(frozen=True)
@@ -75,81 +57,42 @@ class Cells:
 
         said = re.sub(r"\brow (\d+)", place, message)
         mark = re.search(r"score is '(.*)'; it must be a number$", message)
-        return f"{said}; if it stands for no rating: missing={mark[1]!r}, --missing {mark[1]}" if mark else said
+        if mark:
+            said += f"; if it stands for no rating: missing={mark[1]!r}, --missing {mark[1]}"
+        found = re.search(r"\brow (\d+): score is", message)
+        if not (wide and found and int(found[1]) <= len(self.column)):
+            return said
+        head = self.column[int(found[1]) - 1]
+        return f'{said}; if the column holds no scores: columns={{"ignore": {head!r}}}, --column "ignore={head}"'
 
 
 def tidy(
     table: pd.DataFrame,
     *,
     known: Collection[str],
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
     missing: object = None,
     tell: Tell = say,
 ) -> Cells:
     """The table in long form with our names and without the cells that mean no rating; `known` are our column names.
 
-    `columns` says our name: theirs; OTHERS as theirs says that a wide table's remaining heads are raters (or stimuli).
+    `columns` says our name: theirs; OTHERS as theirs says that a wide table's remaining heads are raters (or stimuli),
+    and IGNORE as our name leaves theirs, one head or several, out.
     `missing`, one value or several, are scores that mean none. In a wide table an empty cell is none as well.
     """
-    given = _given(table, columns or {})
-    table = _rename(table, given, known, tell)
+    table, given = checked(table, columns or {})
+    table = renamed(table, given, known, tell)
     wide = OTHERS in given.values() or not {"rater", "score"} <= set(table.columns)
     if not wide:
-        table = _without_counter(table)
+        table = table.drop(columns=_unnamed(table))  # names of rows, which a row a rating does not need
         found = Cells(table, np.arange(1, len(table) + 1), np.full(len(table), "score", dtype=object))
     else:
         found = _long(table, given, known, tell)
-    found = _without_missing(found, missing, wide=wide, tell=tell)
+    refusal = "score is empty; a rating never given has no row. To leave such rows out: missing='', --missing ''"
+    found = leave_out(found, missing, "score", empty="" if wide else refusal, tell=tell)
     complete = _stimulus(found.table, tell)
     complete["score"] = _points(complete["score"], tell)
     return Cells(complete, found.row, found.column)
-
-
-def _given(table: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, str]:
-    """`columns` as {our name: theirs}, checked; theirs may be written without regard to case and blanks."""
-    heads = {_plain(str(name)): str(name) for name in table.columns}
-    found = {}
-    for ours, theirs in columns.items():
-        if theirs == OTHERS:
-            found[ours] = OTHERS
-            continue
-        name = theirs if theirs in table.columns else heads.get(_plain(theirs))
-        if name is None:
-            have = ", ".join(repr(str(head)) for head in table.columns[:20])
-            raise RatingsError(f"columns= (--column) names {theirs!r} for {ours}; the table has {have}")
-        found[ours] = name
-    return found
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_.\-]+", "", name).casefold()
-
-
-def _rename(table: pd.DataFrame, given: Mapping[str, str], known: Collection[str], tell: Tell) -> pd.DataFrame:
-    """Heads that the caller named, then those that are ours but for case and blanks, then the usual synonyms."""
-    names = {theirs: ours for ours, theirs in given.items() if theirs != OTHERS}
-    taken = set(given)
-    free = [str(head) for head in table.columns if head not in names]
-    ours_plain = {_plain(name): name for name in known}
-    for head in free:
-        ours = ours_plain.get(_plain(head))
-        if ours and ours not in taken:
-            names[head] = ours
-            taken.add(ours)
-    for ours, words in SYNONYMS.items():
-        plain = [_plain(word) for word in words]
-        plain += [word + "id" for word in plain] + [word + "name" for word in plain]
-        heads = sorted(
-            (plain.index(_plain(head)), head) for head in free if head not in names and _plain(head) in plain
-        )
-        if ours == "score" and "rater" not in taken:
-            continue  # beside raters' columns a MOS is their mean
-        if heads and ours not in taken:
-            names[heads[0][1]] = ours
-            taken.add(ours)
-            also = f" (not {some(head for _, head in heads[1:])})" if len(heads) > 1 else ""
-            tell(f"column {heads[0][1]!r} is taken for {ours}{also}")
-    return table.rename(columns=names)
 
 
 def _long(table: pd.DataFrame, given: Mapping[str, str], known: Collection[str], tell: Tell) -> Cells:
@@ -161,13 +104,18 @@ def _long(table: pd.DataFrame, given: Mapping[str, str], known: Collection[str],
     table = _row_names(table, given, tell)
     of_raters = given.get("rater") == OTHERS or "rater" not in table
     free = [name for name in table.columns if name not in known and name not in given and name != "stimulus"]
-    heads = _scored(table, free, of_raters=of_raters, tell=tell)
+    heads = _scored(table, free, given, tell)
     keys = [name for name in table.columns if name not in heads]
     if (len(heads) < 2 and OTHERS not in given.values()) or (of_raters and not set(keys) & set(NAMES)):
         lacking = "score" if "rater" in table else "rater"
         raise RatingsError(f"the ratings table lacks the column {lacking}; it has: {_heads(table)}. {_WHICH}")
     kind = "raters" if of_raters else "stimuli"
     tell(f"a wide table: the {len(heads)} columns {heads[0]!r} to {heads[-1]!r} are {kind}")
+    if of_raters and numbers_votes(heads):
+        tell(
+            "such heads may only count the votes of a stimulus: where they are no persons, MOS hold, and nothing said "
+            "of raters does"
+        )
     row = np.repeat(np.arange(1, len(table) + 1), len(heads))
     column = np.tile(np.array(heads, dtype=object), len(table))
     melted = table[keys].loc[table.index.repeat(len(heads))].reset_index(drop=True)
@@ -180,11 +128,24 @@ def _heads(table: pd.DataFrame) -> str:
     return ", ".join(map(str, table.columns[:20])) + (" ..." if len(table.columns) > 20 else "")
 
 
-def _scored(table: pd.DataFrame, free: list[str], *, of_raters: bool, tell: Tell) -> list[str]:
-    """Heads of the columns that hold scores: numbers, no summary, and where some are raters' names only those."""
-    heads = [name for name in free if _numbers_or_empty(table[name]) and _plain(name) not in SUMMARIES]
-    named = [name for name in heads if of_raters and _RATERLIKE.fullmatch(name.strip())]
+def _scored(table: pd.DataFrame, free: list[str], given: Mapping[str, str], tell: Tell) -> list[str]:
+    """Heads of the columns that hold scores: numbers, and where some are raters' numbers only those.
+
+    No summary, time, comment or other attribute; and a usual name of scores is no rater's.
+    """
+    of_raters = given.get("rater") == OTHERS or "rater" not in table
+    barred = summaries(free) | {name for name in free if is_attribute(name)}
+    heads = [name for name in free if name not in barred and _numbers(table[name], empty=raterlike(name))]
+    named = [name for name in heads if of_raters and raterlike(name)]
     found = named if len(named) >= 2 else heads
+    if of_raters:
+        scores = [name for name in found if is_score(name)]
+        if scores and OTHERS not in given.values():
+            raise RatingsError(
+                f"the ratings table lacks the column rater; it has: {_heads(table)}. {scores[0]!r} is a usual name of "
+                f"scores and no rater. {_WHICH}"
+            )
+        found = [name for name in found if name not in scores]
     left = [name for name in free if name not in found]
     if left and found:
         tell(f"the columns {some(left)} are taken for no {'raters' if of_raters else 'stimuli'}")
@@ -199,7 +160,7 @@ def _row_names(table: pd.DataFrame, given: Mapping[str, str], tell: Tell) -> pd.
     heads = [str(name) for name in table.columns if name not in blank]
     rows = table[blank[0]].astype("str")
     raters = given.get("stimulus") == OTHERS or (
-        given.get("rater") != OTHERS and _raterlike(rows) and not _raterlike(pd.Series(heads))
+        given.get("rater") != OTHERS and all(map(raterlike, rows)) and not all(map(raterlike, heads))
     )
     ours = "rater" if raters else "stimulus"
     tell(f"the column without a name is taken for {ours}")
@@ -207,7 +168,7 @@ def _row_names(table: pd.DataFrame, given: Mapping[str, str], tell: Tell) -> pd.
 
 
 def _unnamed(table: pd.DataFrame) -> list[str]:
-    return [name for name in table.columns if name == ROW_NAMES or re.fullmatch(r"Unnamed: \d+", str(name))]
+    return [name for name in table.columns if name == ROW_NAMES or re.fullmatch(r"Unnamed: \d+|index", str(name))]
 
 
 def _without_counter(table: pd.DataFrame) -> pd.DataFrame:
@@ -222,36 +183,41 @@ def _counts(column: pd.Series) -> bool:
     return start in (0.0, 1.0) and bool((number == start + np.arange(len(number))).all())
 
 
-def _raterlike(names: pd.Series) -> bool:
-    return bool(names.str.strip().map(lambda name: bool(_RATERLIKE.fullmatch(name))).all())
+def _numbers(column: pd.Series, *, empty: bool) -> bool:
+    """Most cells are numbers: what is not may be a mark for a missing rating, and is asked about later.
 
-
-def _numbers_or_empty(column: pd.Series) -> bool:
-    """Most cells are numbers: what is not may be a mark for a missing rating, and is asked about later."""
+    `empty`: what to say of a column without any.
+    """
     cells = column.astype("str").str.strip().where(~column.isna(), "")
     filled = cells[cells != ""]
-    numeric = pd.to_numeric(filled.str.replace(",", ".", regex=False), errors="coerce").notna()
-    return bool(filled.empty or numeric.mean() >= 0.5)
+    if filled.empty:
+        return empty
+    return bool(pd.to_numeric(filled.str.replace(",", ".", regex=False), errors="coerce").notna().mean() >= 0.5)
 
 
-def _without_missing(found: Cells, missing: object, *, wide: bool, tell: Tell) -> Cells:
-    text = found.table["score"].astype("str").str.strip().where(~found.table["score"].isna(), "")
+def leave_out(found: Cells, missing: object, column: str, *, empty: str, tell: Tell) -> Cells:
+    """Without the rows whose `column` holds a mark of `missing`, which is said.
+
+    An empty cell that is no mark raises RatingsError with its row and the text `empty`; where that is "" it is one.
+    """
+    text = found.table[column].astype("str").str.strip().where(~found.table[column].isna(), "")
     marks = _marks(missing)
     gone = text.isin([mark for mark in marks if isinstance(mark, str)]).to_numpy(bool, copy=True)
     numbers = [mark for mark in marks if not isinstance(mark, str)]
     if numbers:
         gone |= pd.to_numeric(text, errors="coerce").isin(numbers).to_numpy(bool)
-    empty = (text == "").to_numpy(bool) & ~gone
-    if wide:
-        gone |= empty
-    elif empty.any():
-        row = int(found.row[np.flatnonzero(empty)[0]])
-        hint = "To leave such rows out: missing='', --missing ''"
-        raise RatingsError(f"row {row}: score is empty; a rating never given has no row. {hint}")
+    blank = (text == "").to_numpy(bool) & ~gone
+    if not empty:
+        gone |= blank
+    elif blank.any():
+        raise RatingsError(f"row {int(found.row[np.flatnonzero(blank)[0]])}: {empty}")
     if gone.any():
-        tell(f"{int(gone.sum())} of {len(gone)} cells hold no rating{_named_marks(marks)}")
+        tell(f"{int(gone.sum())} of {len(gone)} cells hold no {_ANSWER[column]}{_named_marks(marks)}")
     kept = ~gone
     return Cells(found.table[kept].reset_index(drop=True), found.row[kept], found.column[kept])
+
+
+_ANSWER = {"score": "rating", "chosen": "choice"}
 
 
 def _marks(missing: object) -> list[object]:

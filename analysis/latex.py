@@ -1,8 +1,8 @@
 """LaTeX tables with booktabs that are no wider than the text of `article`, whatever the names hold.
 
 A table that is too wide lets its names wrap, and where that is not enough goes on in a further table. A table longer
-than a page is a longtable. A character that pdfLaTeX does not know is printed by XeLaTeX and LuaLaTeX, and by pdfLaTeX
-with the package CJKutf8; without, pdfLaTeX prints its number (U+6F22).
+than a page is a longtable. A character that pdfLaTeX does not know is printed where the document names a font for it
+(`_ANY_SCRIPT`), by each of the three engines; else as its number (U+6F22), with a note in the caption.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 TEXT = 338.0  # points: the text of `article` at 10 points, the narrowest of its three, is 345; widths are estimates
 BETWEEN = 12.0  # points between two columns: twice \tabcolsep
@@ -40,10 +40,19 @@ _ESCAPES = {
     "]": "{]}",
     "*": "{*}",
 }
-_ANY_SCRIPT = (
-    r"\providecommand{\anyscript}[2]{\ifdefined\Umathcode#1\else\ifdefined\CJKfamily#1\else#2\fi\fi}"
-    " % other scripts: XeLaTeX, LuaLaTeX or CJKutf8"
-)
+# Other scripts: the document says by which font; else they are code points, and the caption says so. XeLaTeX and
+# LuaLaTeX without such a font would leave the character out.
+_ANY_SCRIPT = r"""% Names in other scripts print as code points (U+6F22) unless the preamble has a font for them, one of
+%   XeLaTeX, LuaLaTeX, package fontspec:
+%     \newfontfamily\scripts{Noto Sans CJK SC}\newcommand{\anyscript}[2]{{\scripts#1}}
+%   pdfLaTeX, package CJKutf8: \newcommand{\anyscript}[2]{\begin{CJK}{UTF8}{gbsn}#1\end{CJK}}
+%     (gbsn has simplified Chinese, bsmi traditional, min Japanese; what a font lacks is left out)
+\ifdefined\anyscript\else
+\newcommand{\anyscript}[2]{\ifdefined\Umathcode\iffontchar\font`#1 #1\else#2\fi\else#2\fi}
+\newcommand{\scriptnote}{ U+ and a number: a character without a font here; the head of the table's file says how to
+  give it one.}
+\fi
+\providecommand{\scriptnote}{}"""
 _ALLOW = r"\allowbreak{}"
 _UNBROKEN = 6  # characters of a wrapping name at most without a place to break; the widest six fit into LEAST
 
@@ -83,6 +92,12 @@ def escape(text: object) -> str:
     """Any text as LaTeX that prints it; blanks and control characters become one space."""
     plain = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return "".join(map(_character, plain)).replace("--", "-{}-")
+
+
+def paragraphs(texts: Mapping[str, str]) -> str:
+    """Head -> text as LaTeX paragraphs, each with its head."""
+    found = "\n".join(rf"\paragraph{{{escape(head)}.}} {escape(text)}" + "\n" for head, text in texts.items())
+    return f"{_ANY_SCRIPT}\n{found}\\scriptnote{{}}\n" if r"\anyscript" in found else found
 
 
 def _character(character: str) -> str:
@@ -149,6 +164,8 @@ def breakable(latex: str) -> str:
 def table(columns: Sequence[Column], caption: str) -> str:
     """The columns as one table, or as several where they are wider than the text; the caption is LaTeX already."""
     names, numbers = [c for c in columns if c.names], [_narrow_head(c) for c in columns if not c.names]
+    if any(r"\anyscript" in text for column in columns for text in (column.head, *column.cells, caption)):
+        caption += r"\scriptnote{}"
     parts = _parts(names, numbers)
     texts = []
     for index, part in enumerate(parts):

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 PARAMETERS = 4
-STEPS = 60
+STEPS = 500  # of a fit to data that hardly tell its width
 SETTLED = 1e-10  # relative change of the squared error at which a fit has ended
 NARROWEST, WIDEST = 1e-3, 1e3  # width in standard deviations of the metric: no step, and a line at the other end
 
@@ -21,13 +21,19 @@ def logistic(x: np.ndarray, parameters: np.ndarray, sign: int) -> np.ndarray:
 
 
 def fit_logistic(
-    x: np.ndarray, y: np.ndarray, weight: np.ndarray, *, sign: int, start: np.ndarray | None = None
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    *,
+    sign: int,
+    start: np.ndarray | None = None,
+    steps: int = STEPS,
 ) -> np.ndarray:
     """Weighted least-squares parameters of `logistic`, (fits, 4), for x (n,), y and weight (fits, n).
 
     The direction is `sign` whatever the data say: where they run against it the best fit is flat (rise 0).
-    Levenberg-Marquardt on all fits at once, from `start` (4,) or from the extremes of y, the mean and the standard
-    deviation of x. Neither the unit of x nor that of y matters. Raises ValueError where x is constant.
+    Levenberg-Marquardt on all fits at once, at most `steps`, from `start` (4,) or from the extremes of y, the mean and
+    the standard deviation of x. Neither the unit of x nor that of y matters. Raises ValueError where x is constant.
     """
     centre, spread = np.array([y.mean(), x.mean()]), np.array([y.std() or 1.0, x.std()])
     if spread[1] == 0:
@@ -36,18 +42,18 @@ def fit_logistic(
     factor = np.array([spread[0], spread[0], spread[1], 1.0])
     plain_y = (y - centre[0]) / spread[0]
     first = np.array([plain_y.min(), np.ptp(plain_y), 0.0, 0.0]) if start is None else (start - shift) / factor
-    found = _fit((x - centre[1]) / spread[1], plain_y, weight, sign, first)
+    found = _fit((x - centre[1]) / spread[1], plain_y, weight, sign, first, steps)
     return np.asarray(found * factor + shift)
 
 
-def _fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, sign: int, start: np.ndarray) -> np.ndarray:
+def _fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, sign: int, start: np.ndarray, steps: int) -> np.ndarray:
     """`fit_logistic` where x and y have mean 0 and standard deviation 1."""
     parameters = np.tile(start, (len(y), 1)).astype(np.float64)
     damping = np.full(len(y), 1e-2)
     error = _errors(x, y, weight, parameters, sign)
     widths = np.log([NARROWEST, WIDEST])
     active = np.arange(len(y))
-    for _ in range(STEPS):
+    for _ in range(steps):
         here, wanted, w = parameters[active], y[active], weight[active]
         trial = here + _step(x, wanted, w, here, damping[active], sign)
         trial[:, 1] = np.maximum(trial[:, 1], 0)

@@ -82,14 +82,24 @@ def objective_of(
 def read_objective(
     path: str | Path, *, lower_is_better: Sequence[str] = (), higher_is_better: Sequence[str] = ()
 ) -> Objective:
-    """`objective_of` a CSV or Parquet file (by the name's ending)."""
+    """`objective_of` a CSV or Parquet file (by the name's ending).
+
+    >>> from analysis import example, read_objective
+    >>> read_objective(example.OBJECTIVE).names
+    ['psnr', 'ssim']
+    """
     names = (*STIMULUS, "metric", "better", "unit")
     table = read(Path(path), text=names, numeric=("value", "decimals"))
     return objective_of(table, lower_is_better=lower_is_better, higher_is_better=higher_is_better)
 
 
 def match_ratings(objective: Objective, ratings: pd.DataFrame) -> Objective:
-    """The scores of rated stimuli only, with notes on what is left over. Raises RatingsError where nothing matches."""
+    """The scores of rated stimuli only, with notes on what is left over. Raises RatingsError where nothing matches.
+
+    >>> from analysis import example, match_ratings, read_objective
+    >>> len(match_ratings(read_objective(example.OBJECTIVE), example.ratings()).values)
+    108
+    """
     kept, notes = unmatched(ratings, objective.values, STIMULUS, what="objective table", whole=True)
     return Objective(kept, objective.metrics, (*objective.notes, *notes))
 

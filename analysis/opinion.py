@@ -50,6 +50,12 @@ def mos(
 
     An interval may leave the scale near its ends; `clip` cuts it there (`scale`, else the table's: `scale_of`).
     Raises ValueError on an unknown name.
+
+    >>> import pandas as pd
+    >>> from analysis import mos
+    >>> ratings = pd.DataFrame({"rater": ["a", "b", "c"], "source": "s", "method": "m", "score": [3, 4, 5]})
+    >>> mos(ratings).round(2).iloc[0].to_dict()
+    {'benchmark': 'all', 'method': 'm', 'n': 3, 'mos': 4.0, 'sd': 1.0, 'ci_low': 1.52, 'ci_high': 6.48}
     """
     if interval not in get_args(IntervalName):
         raise ValueError(f"unknown interval {interval!r}; known: {', '.join(get_args(IntervalName))}")
@@ -86,6 +92,10 @@ def method_scores(
 
     The columns of `mos`, the interval at 95 % and cut at the ends of the scale, then n_raters, n_images and limit: what
     the row's numbers cannot tell, "" where nothing is to be said.
+
+    >>> from analysis import example, method_scores
+    >>> method_scores(example.ratings())[["method", "mos", "ci_low", "ci_high"]].round(2).head(1).to_numpy().tolist()
+    [['bicubic', 1.98, 1.74, 2.21]]
     """
     by = ["benchmark", "method"]
     table = mos(ratings, by=by, interval=interval, draws=draws, seed=seed)
@@ -179,6 +189,10 @@ def score_distribution(
     Every level of the scale has a row. A continuous scale is cut into BINS equal parts, and score is the middle of one;
     a score between two parts counts in the upper. Raises RatingsError for scores off the scale, such as those of
     `remove_bias`: state a continuous scale that holds them.
+
+    >>> from analysis import example, score_distribution
+    >>> score_distribution(example.ratings()).head(5)["count"].to_list()
+    [9, 26, 2, 3, 0]
     """
     table = first_showings(ratings)
     groups, keys = group_codes(table, by)
@@ -202,7 +216,12 @@ def score_distribution(
 
 
 def sos(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Standard deviation of opinion scores a stimulus: benchmark, source, method, n, mos, sos (ddof 1)."""
+    """Standard deviation of opinion scores a stimulus: benchmark, source, method, n, mos, sos (ddof 1).
+
+    >>> from analysis import example, sos
+    >>> sos(example.ratings()).head(1).round(2).to_numpy().tolist()
+    [['Set14', 'Set14-001', 'bicubic', 10, 1.7, 0.67]]
+    """
     table = mos(ratings, by=STIMULUS, interval="normal")
     return table.rename(columns={"sd": "sos"})[[*STIMULUS, "n", "mos", "sos"]]
 
@@ -212,6 +231,10 @@ def sos_parameter(ratings: pd.DataFrame, *, scale: Scale | None = None) -> float
 
     Least squares over stimuli with at least two ratings, scores mapped to [0, 1]:
     a = sum (m - m^2) v / sum (m - m^2)^2. NaN where every stimulus has its MOS at an end of the scale.
+
+    >>> from analysis import example, sos_parameter
+    >>> round(sos_parameter(example.ratings()), 3)
+    0.183
     """
     table = sos(ratings).dropna()
     ends = scale_of(ratings, scale)
@@ -231,6 +254,10 @@ def differential_scores(
     (2 + DV), as on 1 to 5 (another scale is stretched onto it and back). Columns: rater, benchmark, source, method,
     score, reference_score, dv. Rows whose rater never saw the source's reference are left out (they have none); the
     reference's own rows too. Raises RatingsError where no row has that method.
+
+    >>> from analysis import example, differential_scores
+    >>> differential_scores(example.ratings(), reference="hr").head(1)["method"].item()
+    'srgan-mse'
     """
     table = first_showings(ratings)[["rater", *STIMULUS, "score"]]
     hidden = table["method"] == reference
@@ -256,7 +283,12 @@ def dmos(
     interval: IntervalName = "student",
     scale: Scale | None = None,
 ) -> pd.DataFrame:
-    """Differential MOS: `mos` of `differential_scores`, with the column dmos in place of mos."""
+    """Differential MOS: `mos` of `differential_scores`, with the column dmos in place of mos.
+
+    >>> from analysis import example, dmos
+    >>> dmos(example.ratings(), reference="hr")[["method", "dmos"]].round(2).head(1).to_numpy().tolist()
+    [['bicubic', 2.65]]
+    """
     table = differential_scores(ratings, reference=reference, crushed=crushed, scale=scale)
     scores = table.drop(columns="score").rename(columns={"dv": "score"}).assign(repeat=0)
     return mos(scores, by=by, interval=interval).rename(columns={"mos": "dmos"})
@@ -268,6 +300,10 @@ def average_ranks(ratings: pd.DataFrame) -> pd.DataFrame:
     Methods are ranked within one rater and source, ties take the average rank. A rater and source count only
     where every method of the benchmark was rated, for else the ranks have no common range. Columns:
     benchmark, method, n (rater x source blocks), rank, sd.
+
+    >>> from analysis import example, average_ranks
+    >>> average_ranks(example.ratings()).query("benchmark == 'Set5'").sort_values("rank")["method"].iloc[0]
+    'hr'
     """
     rows = []
     for benchmark, table in first_showings(ratings).groupby("benchmark"):

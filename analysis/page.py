@@ -1,36 +1,43 @@
-"""A report's folder: report.html, summary.json, tables as CSV and LaTeX, figures as SVG and PNG."""
+"""A report: report.html, summary.json, tables as CSV and LaTeX, figures as SVG and PNG in a folder."""
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import jinja2
 import markupsafe
 import numpy as np
 import pandas as pd
 
 from analysis import fonts, paper, plots, tables
+from analysis.archive import Archived, write_archive
+from analysis.checklist import checklist
+from analysis.folder import page_table, render_page, worst_change, write_parts, write_pictures
+from analysis.latex import paragraphs
+from analysis.methodology import methodology
+from analysis.naming import named, renamed
+from analysis.objective import objective_of
 from analysis.report import Results, analyse
+from analysis.schema import validate_ratings
 from analysis.significance import GENERALISES
-from analysis.spreadsheet import defused
-from analysis.summary import summary
+from analysis.summary import json_text, summary
 from analysis.typeset import latex_tables
 from analysis.which import matrices, matrix_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from analysis.objective import Objective
     from analysis.report import Options
 
-MOST_ROWS = 200  # a longer table is in its CSV file only
+AnyResults = TypeVar("AnyResults")
+"""Results or PairsResults: both have titles, tables and screens."""
+
+MOST_SHOWN = 60  # rows; a longer table of methods is folded
 MOST_NAMED = 30  # raters in a sentence
 MOST_METHODS = 2000  # rows of the table of methods that says which differ
 _CAPTIONS = {
@@ -55,38 +62,42 @@ def write_report(
     out: Path,
     options: Options | None = None,
     gold_items: pd.DataFrame | None = None,
+    protocol: Mapping[str, Any] | None = None,
+    pictures: Mapping[str, bytes] | None = None,
     digests: Mapping[str, str] | None = None,
 ) -> Results:
-    """Analyse and write everything under `out`, made if need be; the files of an earlier report there are replaced."""
+    """Analyse and write everything under `out`, made if need be; the files of an earlier report there are replaced.
+
+    `protocol`: how the study was run, field by field, as the site exports it (`analysis.methodology`). `pictures`
+    of what raters saw, by file name. Beside the report lie its data and what makes it again (`analysis.archive`).
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from analysis import example, write_report
+    >>> with TemporaryDirectory() as folder:
+    ...     results = write_report(example.ratings(), out=Path(folder))
+    ...     (Path(folder) / "report.html").exists()
+    True
+    """
     results = analyse(ratings, objective, options=options, gold_items=gold_items, digests=digests)
-    _clear(out)
-    for folder in ("tables", "figures"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    for name, table in sorted(csv_tables(results).items()):
-        defused(table).to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+    checked = validate_ratings(ratings, scale=results.options.scale)
     layouts = paper_tables(results)
-    for name, wide in layouts.items():
-        defused(wide).to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
-    for name, text in latex_tables(results).items():
-        (out / "tables" / f"{name}.tex").write_text(text, encoding="utf-8")
-    images = {}
-    for name, figure in figures(results).items():
-        images[name] = plots.svg(figure)
-        (out / "figures" / f"{name}.svg").write_bytes(images[name])
-        (out / "figures" / f"{name}.png").write_bytes(plots.png(figure))
-    text = json.dumps(summary(results), indent=1, ensure_ascii=False, allow_nan=False)
-    (out / "summary.json").write_text(text + "\n", encoding="utf-8")
-    (out / "report.html").write_text(html(results, layouts, images), encoding="utf-8")
+    drawn = {name: renamed(figure, results.task) for name, figure in figures(results).items()}
+    latex = {name: named(text, results.task) for name, text in latex_tables(results).items()}
+    images = write_parts(out, tables=csv_tables(results) | layouts, latex=latex, figures=drawn)
+    (out / "summary.json").write_text(json_text(summary(results)) + "\n", encoding="utf-8")
+    said = methodology(results, checked.drop(columns="excluded", errors="ignore"), protocol)
+    said = {head: named(text, results.task) for head, text in said.items()}
+    (out / "methods.txt").write_text("\n\n".join(said.values()) + "\n", encoding="utf-8")
+    (out / "methods.tex").write_text(paragraphs(said), encoding="utf-8")
+    copies = write_pictures(out, pictures or {})
+    asked = checklist(protocol, copies)
+    page = named(html(results, layouts, images, said, asked), results.task)
+    (out / "report.html").write_text(page, encoding="utf-8")
+    scores = None if objective is None else objective_of(objective)
+    archived = Archived(checked, scores, results.options, gold_items, protocol, copies)
+    write_archive(out, archived)
     return results
-
-
-def _clear(out: Path) -> None:
-    """Remove what an earlier report left, so that no table of another study stays beside the new ones."""
-    if not (out / "summary.json").exists():
-        return
-    for pattern in ("tables/*.csv", "tables/*.tex", "figures/*.svg", "figures/*.png"):
-        for path in sorted(out.glob(pattern)):
-            path.unlink()
 
 
 def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
@@ -147,67 +158,92 @@ def figures(results: Results) -> dict[str, Figure]:
 
 
 def _legible(results: Results) -> tuple[Results, list[str]]:
+    scores = results.tables["mos"]
+    others = {"benchmark": scores["benchmark"], "rater": results.tables["raters"]["rater"]}
+    return with_stand_ins(results, scores["method"], others)
+
+
+def with_stand_ins(
+    results: AnyResults, methods: Iterable[str], others: Mapping[str, Iterable[str]]
+) -> tuple[AnyResults, list[str]]:
     """The results with short stand-ins for names that no font of this machine has, and a note that says so."""
-    methods = results.tables["mos"]["method"].unique()
-    titles = {method: paper.title(method, results.titles) for method in methods}
-    unknown = fonts.stand_ins(titles.values(), what="method")
-    benchmarks = fonts.stand_ins(results.tables["mos"]["benchmark"], what="benchmark")
-    raters = fonts.stand_ins(results.tables["raters"]["rater"], what="rater")
-    if not unknown and not benchmarks and not raters:
+    found: Any = results
+    titles, names, notes = legible_names(methods, found.titles, others)
+    if not notes:
         return results, []
-
-    def short(table: pd.DataFrame) -> pd.DataFrame:
-        return _renamed(_renamed(table, "benchmark", benchmarks), "rater", raters)
-
     changed = replace(
-        results,
-        titles={method: unknown.get(title, title) for method, title in titles.items()},
-        tables={name: short(table) for name, table in results.tables.items()},
-        screens={name: short(table) for name, table in results.screens.items()},
+        found,
+        titles=titles,
+        tables={name: with_names(table, names) for name, table in found.tables.items()},
+        screens={name: with_names(table, names) for name, table in found.screens.items()},
     )
-    said = ", ".join(f"{name} as {mark}" for name, mark in [*unknown.items(), *benchmarks.items(), *raters.items()])
+    return changed, notes
+
+
+def legible_names(
+    methods: Iterable[str], titles: Mapping[str, str], others: Mapping[str, Iterable[str]]
+) -> tuple[dict[str, str], dict[str, dict[str, str]], list[str]]:
+    """Titles of the methods, and by column the names of `others`, short stand-ins for what no font here has.
+
+    With them a note that says so; without a stand-in there is none.
+    """
+    shown = {method: paper.title(method, titles) for method in dict.fromkeys(methods)}
+    unknown = fonts.stand_ins(shown.values(), what="method")
+    names = {column: fonts.stand_ins(values, what=column) for column, values in others.items()}
+    marks = [*unknown.items(), *(pair for found in names.values() for pair in found.items())]
+    if not marks:
+        return shown, {}, []
     note = (
-        f"No font on the machine that made this report has all characters of some names; its figures print {said}. "
+        "No font on the machine that made this report has all characters of some names; its figures print "
+        f"{', '.join(f'{name} as {mark}' for name, mark in marks)}. "
         "Install one that has them, such as Noto Sans CJK, and make the report again."
     )
-    return changed, [note]
+    return {method: unknown.get(title, title) for method, title in shown.items()}, names, [note]
+
+
+def with_names(table: pd.DataFrame, names: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """The table with the stand-ins of `legible_names` in its columns."""
+    for column, found in names.items():
+        table = _renamed(table, column, found)
+    return table
 
 
 def _renamed(table: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.DataFrame:
     return table.assign(**{column: table[column].replace(dict(names))}) if names and column in table else table
 
 
-def html(results: Results, layouts: dict[str, pd.DataFrame], images: dict[str, bytes]) -> str:
-    """The page, with its figures inside."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cell"] = partial(_named_cell, titles=results.titles)
-    encoded = {name: base64.b64encode(image).decode("ascii") for name, image in images.items()}
+def html(
+    results: Results,
+    layouts: dict[str, pd.DataFrame],
+    images: dict[str, bytes],
+    said: dict[str, str],
+    asked: list[tuple[str, str]],
+) -> str:
+    """The page, with its figures inside; `said`: the paragraphs "Methods", `asked`: the checklist."""
     pairs = results.tables["significance"]
-    return environment.get_template("report.html").render(
+    return render_page(
+        "report.html",
+        cell=partial(_named_cell, titles=results.titles),
+        images=images,
         results=results,
         options=results.options,
-        tables={name: _page_table(table) for name, table in results.tables.items()},
-        screens={name: _page_table(table) for name, table in results.screens.items()},
-        effects={name: _page_table(table) for name, table in results.effects.items()},
-        worst={name: _worst(table) for name, table in results.effects.items()},
-        which=_page_table(results.tables["which_differ"], MOST_METHODS),
+        tables={name: page_table(table) for name, table in results.tables.items()},
+        screens={name: page_table(table) for name, table in results.screens.items()},
+        effects={name: page_table(table) for name, table in results.effects.items()},
+        worst={name: worst_change(table) for name, table in results.effects.items()},
+        which=page_table(results.tables["which_differ"], MOST_METHODS),
         layouts={name: _page_layout(results, wide) for name, wide in layouts.items()},
         notes=[*results.notes, *_legible(results)[1]],
-        images=encoded,
         captions=_CAPTIONS,
-        most_rows=MOST_ROWS,
         most_named=MOST_NAMED,
+        most_shown=MOST_SHOWN,
         counts=_counts(results),
         pair_numbers=_numbers(pairs),
         published_numbers=_numbers(results.tables["significance_as_published"]),
         significance_columns=_shown(pairs),
         generalises=GENERALISES,
+        methods=said,
+        checklist=asked,
     )
 
 
@@ -223,12 +259,6 @@ def _shown(pairs: pd.DataFrame) -> list[str]:
         of_unit = ["n_pairs", "n_zero", "p", "p_holm", "rank_biserial"]
     last = ["cliffs_delta", "p_equivalence_holm", "equivalent_holm", "significant", "significant_holm"]
     return [*always, *of_unit, *last]
-
-
-def _page_table(table: pd.DataFrame, most: int = MOST_ROWS) -> tuple[list[str], list[tuple[object, ...]]]:
-    columns = [str(name) for name in table.columns]
-    rows = [] if len(table) > most else [tuple(row) for row in table.itertuples(index=False)]
-    return columns, rows
 
 
 def _page_layout(results: Results, wide: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]]]:
@@ -253,10 +283,6 @@ class Best(str):
     """A cell that the page prints in bold."""
 
     __slots__ = ()
-
-
-def _worst(effect: pd.DataFrame) -> float:
-    return float(effect["change"].abs().max()) if effect["change"].notna().any() else float("nan")
 
 
 def _counts(results: Results) -> dict[str, int]:

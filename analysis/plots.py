@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from analysis import paper
-from analysis.fonts import families
+from analysis.fonts import BASE, families, legible
 from analysis.scale import ACR, Scale
 
 if TYPE_CHECKING:
@@ -85,9 +86,15 @@ def head(figure: Figure, text: str) -> None:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Lay the figure out, once: with a layout engine each saving measures every label and draws everything twice."""
+    """Lay the figure out, once: with a layout engine each saving measures every label and draws everything twice.
+
+    A text that the base font has whole is set in that alone: others are looked up anew each time one is measured.
+    """
     engine = figure.get_layout_engine()
     if engine is not None:
+        for text in figure.findobj(Text):
+            if isinstance(text, Text) and legible(text.get_text(), [BASE]):
+                text.set_fontfamily(BASE)
         engine.execute(figure)
         figure.set_layout_engine(None)
 
@@ -277,7 +284,8 @@ def _write_differences(axes: Axes, matrix: Matrix, decimals: int, *, dark: float
         limits = "" if np.isnan(low) else f"\n{low:.{decimals}f} to\n{high:.{decimals}f}"
         text = f"{value:+.{decimals}f}{limits}"
         colour = "white" if matrix.differs[row, column] and abs(value) >= dark else INK
-        axes.annotate(text, (column, row), ha="center", va="center", fontsize=6.5, color=colour)
+        written = axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color=colour)
+        written.set_in_layout(False)  # within the axes whatever it says: measuring hundreds of them takes seconds
 
 
 @mpl.rc_context(_RC)

@@ -6,9 +6,10 @@ is that of the default test, `significance.pairwise_tests` with the unit two_way
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ from analysis.crossed import moments
 from analysis.differences import benchmarks, comparisons
 from analysis.intervals import proportion_interval
 from analysis.leastsquares import Pattern
-from analysis.significance import ALPHA, Unit, least_p, pairwise_tests
+from analysis.signedrank import least_p
+from analysis.significance import ALPHA, Unit, pairwise_tests
 from analysis.simulate import RaterPopulation, image_qualities, quality_for, simulate_panel
 
 if TYPE_CHECKING:
@@ -58,7 +60,12 @@ class DifferenceVariance:
         """From standard deviations of scores: each method's own by rater and by image, and what every method shares.
 
         On five categories real panels have .14 to .43 by rater, .17 to .71 by image and about .7 for the residual.
+        Raises ValueError on one that is no number from 0 on.
         """
+        stated = {"method_x_rater": method_x_rater, "method_x_image": method_x_image, "residual": residual}
+        for name, sd in (stated | {"rater": rater, "image": image}).items():
+            if not 0 <= sd < np.inf:
+                raise ValueError(f"the standard deviation {name} is {sd:g}; it must be a number from 0 on")
         return cls(
             rater=2 * method_x_rater**2,
             image=2 * method_x_image**2,
@@ -68,18 +75,35 @@ class DifferenceVariance:
         )
 
 
+Allocation = Literal["random", "spread", "together"]
+
+
 class Design(NamedTuple):
-    """raters x images; trials of a rater among `methods` x images stimuli, None where everybody rates all."""
+    """raters x images; trials of a rater among `methods` x images stimuli, None where everybody rates all.
+
+    allocation: which stimuli a rater's trials are: drawn at random, as few methods of an image as possible (spread), or
+    all methods of an image (together).
+    """
 
     raters: int
     images: int
     methods: int = 2
     trials: int | None = None
+    allocation: Allocation = "random"
 
     @property
     def share(self) -> float:
         """Of all stimuli, those that a rater rates."""
         return 1.0 if self.trials is None else min(self.trials / (self.methods * self.images), 1.0)
+
+    @property
+    def alone(self) -> float:
+        """Chance that who rated one method of an image did not rate a certain other one of it."""
+        if self.allocation == "together":
+            return 0.0
+        if self.allocation == "spread" and self.methods > 1:
+            return 1 - max(self.share * self.methods - 1, 0) / (self.methods - 1)
+        return 1 - self.share
 
     @property
     def ratings(self) -> float:
@@ -129,10 +153,10 @@ def expected_spread(variance: DifferenceVariance, design: Design) -> Spread:
     """What the two-way test of a pair can expect of a design.
 
     Complete: rater / R + image / I + residual / (R I). In subsets each of the last part's ratings is alone with the
-    chance 1 - share; levels of raters and images then have to be estimated from so many ratings fewer.
+    chance `alone`; levels of raters and images then have to be estimated from so many ratings fewer.
     """
     raters, images, share = design.raters, design.images, design.share
-    ratings, alone = raters * images * share, 1 - share
+    ratings, alone = raters * images * share, design.alone
     residual = variance.residual + alone * variance.unpaired
     lost = 0.0
     for level, number in ((variance.bias, 2 * images * share), (variance.content, 2 * raters * share)):
@@ -188,6 +212,18 @@ def power_of(difference: float, variance: DifferenceVariance, design: Design, *,
     return _power_t(difference / np.sqrt(spread.variance), spread.df, alpha)
 
 
+def least_difference(
+    variance: DifferenceVariance, design: Design, *, alpha: float = ALPHA, power: float = POWER, most: float = 4.0
+) -> float:
+    """The least difference that the two-way test finds with `power`, to .01; inf where it is over `most`."""
+    steps = np.arange(1, round(100 * most) + 1)
+    if design.raters < 2 or design.images < 2:
+        return float("inf")
+    enough = lambda step: power_of(step / 100, variance, design, alpha=alpha) >= power  # noqa: E731
+    found = bisect_left(steps, True, key=enough)
+    return float(steps[found]) / 100 if found < len(steps) else float("inf")
+
+
 def raters_needed(
     difference: float,
     variance: DifferenceVariance,
@@ -197,6 +233,7 @@ def raters_needed(
     power: float = POWER,
     methods: int = 2,
     trials: int | None = None,
+    allocation: Allocation = "random",
     images_sampled: bool = True,
 ) -> float:
     """Raters for the two-way test on so many images, whole or in subsets; inf where no number does.
@@ -208,7 +245,8 @@ def raters_needed(
 
     def enough(raters: int) -> bool:
         if images_sampled:
-            return power_of(difference, variance, Design(raters, images, methods, trials), alpha=alpha) >= power
+            design = Design(raters, images, methods, trials, allocation)
+            return power_of(difference, variance, design, alpha=alpha) >= power
         spread = variance.rater / raters + variance.residual / (raters * images)
         return _power_t(difference / np.sqrt(spread), raters - 1, alpha) >= power
 
@@ -216,7 +254,10 @@ def raters_needed(
 
 
 class Needed(NamedTuple):
-    """images_least: fewest images with which some number of raters is enough; the design of fewest ratings in all."""
+    """images_least: fewest images with which some number of raters is enough; the design of fewest ratings in all.
+
+    inf in cheapest_...: the best of up to MOST_IMAGES images is the one with the most, so that no cheapest is found.
+    """
 
     images_least: float
     cheapest_raters: float
@@ -232,21 +273,32 @@ def images_and_raters_needed(
     power: float = POWER,
     methods: int = 2,
     trials: int | None = None,
+    allocation: Allocation = "random",
 ) -> Needed:
-    """How many images a difference needs at least, and the design with the fewest ratings; inf where none is enough."""
+    """How many images a difference needs at least, and the design with the fewest ratings; inf as `Needed` says.
 
-    def raters(images: int) -> float:
-        return raters_needed(
-            difference, variance, images=images, alpha=alpha, power=power, methods=methods, trials=trials
-        )
+    All are inf where no number of images up to MOST_IMAGES is enough.
+    """
 
-    least = _least(lambda images: raters(images) < np.inf, most=MOST_IMAGES)
+    raters = partial(
+        raters_needed,
+        difference,
+        variance,
+        alpha=alpha,
+        power=power,
+        methods=methods,
+        trials=trials,
+        allocation=allocation,
+    )
+    least = _least(lambda images: raters(images=images) < np.inf, most=MOST_IMAGES)
     if np.isinf(least):
         return Needed(*[float("inf")] * 4)
     steps = np.unique(np.rint(np.geomspace(least, max(MOST_IMAGES, least), 60)).astype(int))
-    found = [(raters(int(images)), int(images)) for images in steps]
-    designs = [Design(int(r), images, methods, trials) for r, images in found if r < np.inf]
+    found = [(raters(images=int(images)), int(images)) for images in steps]
+    designs = [Design(int(r), images, methods, trials, allocation) for r, images in found if r < np.inf]
     best = min(designs, key=lambda design: (design.ratings, design.images))
+    if best.images >= MOST_IMAGES:  # the end of the search, not of the saving
+        return Needed(least, *[float("inf")] * 3)
     return Needed(least, float(best.raters), float(best.images), float(np.ceil(best.ratings)))
 
 
@@ -258,32 +310,46 @@ def plan(
     differences: Sequence[float] = DIFFERENCES,
     methods: int = 2,
     trials: int | None = None,
+    allocations: Sequence[Allocation] = ("random",),
     alpha: float = ALPHA,
     power: float = POWER,
 ) -> pd.DataFrame:
     """Raters and images for each difference of MOS at `alpha` / `comparisons` (Bonferroni), from a pilot or components.
 
-    `trials` of a rater among `methods` x images stimuli, None where everybody rates all. Columns: difference, alpha,
-    power, images, trials, raters_and_images (raters on these images for the two-way test; inf: more images are needed,
-    not raters), images_least, cheapest_raters, cheapest_images, cheapest_ratings (`Needed`); and what other readings
-    ask, each of which claims less: raters (these images as given), pairs and raters_pairs (ratings as independent, as
-    published).
+    `trials` of a rater among `methods` x images stimuli, in each of `allocations` (`Design`); None where everybody
+    rates all. Columns: difference, allocation, alpha, power, images, trials, raters_and_images (raters on these images
+    for the two-way test; inf: more images are needed, not raters), images_least, cheapest_raters, cheapest_images,
+    cheapest_ratings (`Needed`); and what other readings ask, each of which claims less: raters (these images as given),
+    pairs and raters_pairs (ratings as independent, as published). Raises ValueError on a study that cannot be.
     """
+    _check_plan(images=images, comparisons=comparisons, methods=methods, trials=trials)
+    for name, share in (("alpha", alpha), ("power", power)):
+        if not 0 < share < 1:
+            raise ValueError(f"{name} is {share:g}; it must lie between 0 and 1")
     variance = pilot if isinstance(pilot, DifferenceVariance) else difference_variance(pilot)
     level = alpha / comparisons
     rows = []
     for difference in differences:
         pairs = pairs_needed(difference, np.sqrt(variance.one_pair), alpha=level, power=power)
         on_these = partial(raters_needed, difference, variance, images=images, alpha=level, power=power)
-        both, given = on_these(methods=methods, trials=trials), on_these(images_sampled=False)
-        needed = images_and_raters_needed(
-            difference, variance, alpha=level, power=power, methods=methods, trials=trials
-        )
-        shown = np.nan if trials is None else trials
-        others = (given, pairs, int(np.ceil(pairs / images)))
-        rows.append((difference, level, power, images, shown, both, *needed, *others))
-    names = ["difference", "alpha", "power", "images", "trials", "raters_and_images", *Needed._fields]
+        others = (on_these(images_sampled=False), pairs, int(np.ceil(pairs / images)))
+        for allocation in ("all",) if trials is None else allocations:
+            shown: dict[str, Any] = {}
+            if trials is not None:
+                shown = {"methods": methods, "trials": trials, "allocation": allocation}
+            needed = images_and_raters_needed(difference, variance, alpha=level, power=power, **shown)
+            size = np.nan if trials is None else trials
+            rows.append((difference, allocation, level, power, images, size, on_these(**shown), *needed, *others))
+    names = ["difference", "allocation", "alpha", "power", "images", "trials", "raters_and_images", *Needed._fields]
     return pd.DataFrame(rows, columns=[*names, "raters", "pairs", "raters_pairs"])
+
+
+def _check_plan(**counts: int | None) -> None:
+    """Raise ValueError on a number of images, raters, ... that no study has."""
+    least = {"images": 1, "comparisons": 1, "methods": 2, "trials": 1, "raters": 1}
+    for name, count in counts.items():
+        if count is not None and count < least[name]:
+            raise ValueError(f"{name} is {count}; it must be at least {least[name]}")
 
 
 def unit_reach(*, raters: int | None, images: int, comparisons: int, alpha: float = ALPHA) -> pd.DataFrame:
@@ -291,8 +357,9 @@ def unit_reach(*, raters: int | None, images: int, comparisons: int, alpha: floa
 
     Columns: unit, samples (its pairs in a complete panel), p_least, level, reaches, samples_least (fewest that can). By
     signs five images give p of at least .0625. The two-way test has no least p, but needs two raters and two images.
-    `raters` may be None while they are still to be planned.
+    `raters` may be None while they are still to be planned. Raises ValueError on a number under 1.
     """
+    _check_plan(raters=raters, images=images, comparisons=comparisons)
     level = alpha / comparisons
     least = float(np.floor(1 + np.log2(1 / level)) + 1)  # 2^(1 - n) < level
     rows: list[tuple[str, float, float, float, bool | None, float]] = []

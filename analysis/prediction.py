@@ -6,7 +6,9 @@ raters are samples: intervals and tests come from leaving out one of each (`jack
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,12 +17,14 @@ from scipy import special
 from analysis import correlation, jackknife
 from analysis.comparable import Common, Sample, comparable, sample_of
 from analysis.logistic import PARAMETERS, fit_logistic, is_flat, logistic
-from analysis.objective import Metric, Objective, objective_of
-from analysis.permutation import fewest_arrangements, permutation_p
+from analysis.objective import Metric, Objective, match_ratings, objective_of
+from analysis.permutation import DRAWS, fewest_arrangements, permutation_p
+from analysis.schema import filled
 from analysis.significance import holm
 
 MIN_METHODS = 3  # of a source, for a correlation within it
 ALPHA = 0.05
+LEAST_P = 1 / (DRAWS + 1)  # no draw predicts as well
 WITH_LIMITS = ("plcc", "srocc", "krocc", "rmse", "within_srocc")
 COLUMNS = [
     *("benchmark", "metric", "better", "n", "n_left_out", "n_sources"),
@@ -29,7 +33,7 @@ COLUMNS = [
 ]
 PAIR_COLUMNS = [
     *("benchmark", "statistic", "metric_a", "metric_b", "n", "value_a", "value_b", "difference"),
-    *("ci_low", "ci_high", "p", "p_holm"),
+    *("ci_low", "ci_high", "p", "p_holm", "limit"),
 ]
 
 
@@ -45,16 +49,16 @@ def agreement(ratings: pd.DataFrame, objective: pd.DataFrame | Objective, *, see
     over the n_within sources with three methods or more.
 
     Intervals are at 95 % for other sources and other raters (`jackknife`), less the optimism of a fit to few sources:
-    their middle lies under plcc. One that would exclude 0 where p_predicts exceeds 5 % reaches 0. p_predicts asks
-    whether the metric predicts at all (`permutation`). limit says what a row's numbers cannot tell.
+    their middle lies under plcc. Where p_predicts is above its least, those of plcc hold the straight line's too. One
+    that would exclude 0 where p_predicts exceeds 5 % reaches 0. p_predicts asks whether the metric predicts at all
+    (`permutation`). limit says what a row's numbers cannot tell, and which stimuli only one of the tables has. Raises
+    RatingsError where they have none in common.
+
+    >>> from analysis import example, agreement
+    >>> agreement(example.ratings(), example.objective())[["metric", "srocc"]].round(2).head(1).to_numpy().tolist()
+    [['psnr', 0.16]]
     """
-    rows = []
-    for common in comparable(ratings, objective_of(objective)):
-        rows += [_empty_row(common, name, why) for name, why in common.left_out.items()]
-        if common.metrics:
-            sample = sample_of(common)
-            rows += [_row(common, sample, index, seed) for index in range(len(common.metrics))]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return _agreement(_panels(ratings, objective), seed)
 
 
 def compare_metrics(ratings: pd.DataFrame, objective: pd.DataFrame | Objective) -> pd.DataFrame:
@@ -62,18 +66,65 @@ def compare_metrics(ratings: pd.DataFrame, objective: pd.DataFrame | Objective) 
 
     statistic: plcc, and srocc taken in the metric's direction. difference = value_a - value_b with its 95 % interval
     and a t test, both from leaving out one source and one rater at a time; p_holm over the pairs of a benchmark and
-    statistic. NaN with fewer than three sources.
+    statistic. NaN with fewer than three sources. limit and errors as of `agreement`.
+
+    >>> from analysis import example, compare_metrics
+    >>> found = compare_metrics(example.ratings(), example.objective())
+    >>> found[["metric_a", "metric_b", "statistic"]].head(1).to_numpy().tolist()
+    [['psnr', 'ssim', 'plcc']]
     """
+    return _compare(_panels(ratings, objective))
+
+
+def agreement_and_comparison(
+    ratings: pd.DataFrame, objective: pd.DataFrame | Objective, *, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`agreement` and `compare_metrics` of one panel, each metric fitted once for both."""
+    panels = _panels(ratings, objective)
+    return _agreement(panels, seed), _compare(panels)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """A benchmark's common stimuli, and what its metrics' fits predict."""
+
+    common: Common
+    sample: Sample
+    fits: tuple[Fit, ...]
+    said: tuple[str, ...]  # of stimuli that only one of the tables has
+
+
+def _panels(ratings: pd.DataFrame, objective: pd.DataFrame | Objective) -> list[_Panel]:
+    panels = []
+    given = objective_of(objective)
+    matched = match_ratings(given, filled(ratings))
+    said = tuple(note for note in matched.notes if note not in given.notes)  # a report has said its own
+    for common in comparable(ratings, matched):
+        sample = sample_of(common) if common.metrics else Sample(np.empty((0, 0)), np.empty((0, 0)), 0)
+        fits = tuple(_fitted(common.values[:, index], sample, metric) for index, metric in enumerate(common.metrics))
+        panels.append(_Panel(common, sample, fits, said))
+    return panels
+
+
+def _agreement(panels: list[_Panel], seed: int) -> pd.DataFrame:
+    rows = []
+    for panel in panels:
+        rows += [_empty_row(panel, name, why) for name, why in panel.common.left_out.items()]
+        rows += [_row(panel, index, seed) for index in range(len(panel.fits))]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _compare(panels: list[_Panel]) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
-    for common in comparable(ratings, objective_of(objective)):
-        if len(common.metrics) < 2:
-            continue
-        sample = sample_of(common)
-        for statistic in ("plcc", "srocc"):
-            values = [_directed(common, sample, index, statistic) for index in range(len(common.metrics))]
-            tests = [_pair(common, sample, statistic, values, a, b) for a, b in combinations(range(len(values)), 2)]
+    for panel in panels:
+        metrics = range(len(panel.fits))
+        for statistic in ("plcc", "srocc") if len(metrics) > 1 else ():
+            values = [_directed(panel, index, statistic) for index in metrics]
+            tests = [_pair(panel.common, panel.sample, statistic, values, a, b) for a, b in combinations(metrics, 2)]
             adjusted = holm(np.array([test["p"] for test in tests], dtype=np.float64))
-            rows += [test | {"p_holm": p} for test, p in zip(tests, adjusted, strict=True)]
+            rows += [
+                test | {"p_holm": p, "limit": "; ".join(panel.said)} for test, p in zip(tests, adjusted, strict=True)
+            ]
     return pd.DataFrame(rows, columns=PAIR_COLUMNS)
 
 
@@ -83,31 +134,44 @@ def _sign(metric: Metric, value: np.ndarray, average: np.ndarray) -> int:
     return 1 if (value - value.mean()) @ average >= 0 else -1
 
 
-def _fitted(value: np.ndarray, sample: Sample, sign: int) -> tuple[np.ndarray, np.ndarray]:
-    """The fit's prediction in every row, (rows, n), and its PLCC, (rows,)."""
+class Fit(NamedTuple):
+    """A metric's direction, 1 or -1, its fit's prediction in every row of the sample, (rows, n), and PLCC, (rows,)."""
+
+    sign: int
+    predicted: np.ndarray
+    plcc: np.ndarray
+
+
+def _fitted(value: np.ndarray, sample: Sample, metric: Metric) -> Fit:
+    """The fit to the whole panel, and one step from it those without a source or a rater.
+
+    So is the jackknife of a nonlinear fit linear (Fox, Hinkley and Larntz, Technometrics 22, 1980). To go on from there
+    ends in another minimum where the metric is weak, and the jackknife multiplies what is gained by the sources.
+    """
+    sign = _sign(metric, value, sample.average[0])
     whole = fit_logistic(value, sample.average[:1], sample.weight[:1], sign=sign)
-    parameters = fit_logistic(value, sample.average, sample.weight, sign=sign, start=whole[0])
+    parameters = fit_logistic(value, sample.average, sample.weight, sign=sign, start=whole[0], steps=1)
     predicted = logistic(value, parameters, sign)
     plcc = correlation.pearson(predicted, sample.average, sample.weight)
     # Least squares in a given direction correlates no less than 0; where the data run against it the fit ends flat.
-    return predicted, np.where(is_flat(sample.average, predicted), 0.0, np.maximum(np.nan_to_num(plcc), 0.0))
+    plcc = np.where(is_flat(sample.average, predicted), 0.0, np.maximum(np.nan_to_num(plcc), 0.0))
+    return Fit(sign, predicted, plcc)
 
 
-def _row(common: Common, sample: Sample, index: int, seed: int) -> dict[str, object]:
+def _row(panel: _Panel, index: int, seed: int) -> dict[str, object]:
+    common, sample, (sign, predicted, plcc) = panel.common, panel.sample, panel.fits[index]
     metric, value = common.metrics[index], common.values[:, index]
-    sign = _sign(metric, value, sample.average[0])
-    predicted, plcc = _fitted(value, sample, sign)
     raw = np.broadcast_to(value, sample.average.shape)
     p = permutation_p(
         value, sample.average[0], common.source, common.method, sign=sign if metric.better else 0, seed=seed
     )
     within, n_within = _within(common, sample, value)
     ranks = {name: getattr(correlation, name)(raw, sample.average, sample.weight) for name in ("spearman", "kendall")}
-    linear = sign * correlation.pearson(raw, sample.average, sample.weight)
+    line = sign * correlation.pearson(raw, sample.average, sample.weight)
     weak = not p <= ALPHA
-    row = _limits("plcc", sample, plcc, weak=linear if weak else None, least=0.0)
-    row |= _limits("srocc", sample, ranks["spearman"], weak=ranks["spearman"] if weak else None)
-    row |= _limits("krocc", sample, ranks["kendall"], weak=ranks["kendall"] if weak else None)
+    row = _limits("plcc", sample, plcc, weak=weak, line=line if not p <= LEAST_P else None, least=0.0)
+    row |= _limits("srocc", sample, ranks["spearman"], weak=weak)
+    row |= _limits("krocc", sample, ranks["kendall"], weak=weak)
     row |= _limits("within_srocc", sample, within) | _errors(common, sample, predicted)
     return {
         "benchmark": common.benchmark,
@@ -119,21 +183,27 @@ def _row(common: Common, sample: Sample, index: int, seed: int) -> dict[str, obj
         **row,
         "n_within": n_within,
         "p_predicts": p,
-        "limit": _limit(common, metric, sample, plcc[0]),
+        "limit": _limit(panel, metric, plcc[0]),
     }
 
 
 def _limits(
-    name: str, sample: Sample, values: np.ndarray, *, weak: np.ndarray | None = None, least: float = -1.0
-) -> dict[str, float]:
+    name: str, sample: Sample, values: np.ndarray, *, weak: bool = False, line: np.ndarray | None = None,
+    least: float = -1.0,
+) -> dict[str, float]:  # fmt: skip
     """A correlation with its limits, on Fisher's scale; `least` is the lowest value that it can take.
 
-    Where nothing says that the metric predicts, the limits hold 0 and reach as high as those of `weak`: a fit that the
-    data press flat knows no upper limit of its own.
+    `weak`: nothing says that the metric predicts, and the limits hold 0. `line`: the correlation without a curve, whose
+    limits they hold too. The less a metric predicts, the less its data tell middle and width of a logistic (Davies,
+    Biometrika 64, 1977), and a fit that they press flat or steep knows no limits of its own.
     """
-    low, high = np.clip(_fisher_limits(sample, values), least, 1.0)
-    if weak is not None:
-        low, high = min(low, 0.0), max(high, 0.0, _fisher_limits(sample, weak).high)
+    low, high = _fisher_limits(sample, values)
+    if line is not None:
+        of_line = _fisher_limits(sample, line)
+        low, high = np.fmin(low, of_line.low), np.fmax(high, of_line.high)
+    low, high = np.clip((low, high), least, 1.0)
+    if weak:
+        low, high = min(low, 0.0), max(high, 0.0)
     return {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
@@ -183,7 +253,8 @@ def _within(common: Common, sample: Sample, value: np.ndarray) -> tuple[np.ndarr
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0), used
 
 
-def _limit(common: Common, metric: Metric, sample: Sample, plcc: float) -> str:
+def _limit(panel: _Panel, metric: Metric, plcc: float) -> str:
+    common, sample = panel.common, panel.sample
     said = [common.said] if common.said else []
     if not metric.better:
         said.append("the direction is not stated: the fit takes the data's")
@@ -193,21 +264,21 @@ def _limit(common: Common, metric: Metric, sample: Sample, plcc: float) -> str:
         said.append(f"{sample.sources} sources: no interval")
     if fewest_arrangements(common.source, common.method) * ALPHA < 1:
         said.append("too few sources and methods for p_predicts to reach 5 %")
-    return "; ".join(said)
+    return "; ".join([*said, *panel.said])
 
 
-def _empty_row(common: Common, name: str, why: str) -> dict[str, object]:
-    return {"benchmark": common.benchmark, "metric": name, "n": 0, "n_left_out": common.n_all, "limit": why}
+def _empty_row(panel: _Panel, name: str, why: str) -> dict[str, object]:
+    common, limit = panel.common, "; ".join([why, *panel.said])
+    return {"benchmark": common.benchmark, "metric": name, "n": 0, "n_left_out": common.n_all, "limit": limit}
 
 
-def _directed(common: Common, sample: Sample, index: int, statistic: str) -> np.ndarray:
+def _directed(panel: _Panel, index: int, statistic: str) -> np.ndarray:
     """The statistic in every row of the sample, positive where the metric predicts in its direction."""
-    value = common.values[:, index]
-    sign = _sign(common.metrics[index], value, sample.average[0])
+    fit, sample = panel.fits[index], panel.sample
     if statistic == "plcc":
-        return _fitted(value, sample, sign)[1]
-    raw = np.broadcast_to(value, sample.average.shape)
-    return sign * correlation.spearman(raw, sample.average, sample.weight)
+        return fit.plcc
+    raw = np.broadcast_to(panel.common.values[:, index], sample.average.shape)
+    return fit.sign * correlation.spearman(raw, sample.average, sample.weight)
 
 
 def _pair(

@@ -13,13 +13,14 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 from analysis.differences import Benchmark, benchmarks
 from analysis.panel import rounding_of, settle
 from analysis.significance import GENERALISES, holm
 
 Blocks = Literal["rater_x_image", "rater", "image"]
+MOST_AT_ONCE = 4096  # values of the studentized range: 6 MB an array
 
 
 def friedman(ratings: pd.DataFrame, *, unit: Blocks = "image") -> pd.DataFrame:
@@ -27,6 +28,10 @@ def friedman(ratings: pd.DataFrame, *, unit: Blocks = "image") -> pd.DataFrame:
 
     Blocks are the units with every method rated. Columns: benchmark, unit, n_blocks, n_methods, statistic
     (chi-square), df, p, kendalls_w, generalises_to. A benchmark with fewer than three methods or two blocks has no row.
+
+    >>> from analysis import example, friedman
+    >>> friedman(example.ratings())[["benchmark", "n_blocks", "n_methods"]].head(1).to_numpy().tolist()
+    [['Set14', 4, 12]]
     """
     rows = []
     for benchmark in benchmarks(ratings):
@@ -54,6 +59,10 @@ def friedman_posthoc(
     itself. conover: t test on the rank sums (Conover 1999, eq. 5.8.9), p_adjusted by Holm. Columns:
     benchmark, test, unit, n_blocks, method_a, method_b, rank_a, rank_b, statistic, p, p_adjusted,
     generalises_to.
+
+    >>> from analysis import example, friedman_posthoc
+    >>> friedman_posthoc(example.ratings())[["method_a", "method_b", "p_adjusted"]].round(3).head(1).to_numpy().tolist()
+    [['bicubic', 'drcn', 0.752]]
     """
     if test not in ("nemenyi", "conover"):
         raise ValueError(f"unknown post-hoc test {test!r}; known: nemenyi, conover")
@@ -108,7 +117,27 @@ def _nemenyi(ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     first, second = np.triu_indices(methods, 1)
     mean = ranks.mean(axis=0)
     statistic = np.abs(mean[first] - mean[second]) / np.sqrt(methods * (methods + 1) / (6 * blocks))
-    return statistic, np.asarray(stats.studentized_range.sf(statistic * np.sqrt(2), methods, np.inf))
+    return statistic, studentized_range_sf(statistic * np.sqrt(2), methods)
+
+
+def studentized_range_sf(q: np.ndarray, k: int) -> np.ndarray:
+    """P(range of k standard normal variables > q) for q (n,) above 0; `stats.studentized_range` with infinite df.
+
+    k times the integral of phi(z) [Phi(z)^(k - 1) - (Phi(z) - Phi(z - q))^(k - 1)] (Pearson and Hartley 1942) by the
+    trapezoidal rule, which on such an integrand is exact to the last digits; scipy's takes milliseconds a value, and
+    320 methods have 51,040.
+    """
+    z = np.arange(-9.0, 9.05, 0.1)
+    largest = special.log_ndtr(z)
+    weight = 0.1 * k * np.exp((k - 1) * largest - z**2 / 2) / np.sqrt(2 * np.pi)
+    values, place = np.unique(q, return_inverse=True)
+    found = np.empty(len(values))
+    for start in range(0, len(values), MOST_AT_ONCE):
+        part = slice(start, start + MOST_AT_ONCE)
+        outside = np.exp(special.log_ndtr(z - values[part, None]) - largest)
+        with np.errstate(divide="ignore"):  # q = 0 leaves nothing inside
+            found[part] = -np.expm1((k - 1) * np.log1p(-outside)) @ weight
+    return np.minimum(found, 1.0)[place]
 
 
 def _conover(ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -79,6 +79,10 @@ def recover(ratings: pd.DataFrame, *, interval: IntervalKind = "residual", scale
 
     A maximum at which a rater's inconsistency vanishes is no result: `Recovery.limit` says so and why, and
     `Recovery.without` is the answer without the cause, None where that takes more than MOST_ROUNDS.
+
+    >>> from analysis import example, recover
+    >>> recover(example.ratings()).converged
+    True
     """
     return _without_cause(ratings, interval, scale, MOST_ROUNDS)
 
@@ -234,7 +238,12 @@ def _rater_table(raters: pd.DataFrame, sums: _Sums, state: Solution) -> pd.DataF
 
 
 def rater_bias(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Mean deviation of each rater from the MOS of what was rated, ITU-T P.913 12.4: rater, n, bias."""
+    """Mean deviation of each rater from the MOS of what was rated, ITU-T P.913 12.4: rater, n, bias.
+
+    >>> from analysis import example, rater_bias
+    >>> rater_bias(example.ratings()).round(2).head(1).to_numpy().tolist()
+    [['simulated_01', 117, 0.52]]
+    """
     ratings = filled(ratings)
     rater, raters = group_codes(ratings, ["rater"])
     stimulus, _ = group_codes(ratings, STIMULUS)
@@ -245,6 +254,11 @@ def rater_bias(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def remove_bias(ratings: pd.DataFrame) -> pd.DataFrame:
-    """The ratings less each rater's `rater_bias`: scores become real numbers, for `mos` to average."""
+    """The ratings less each rater's `rater_bias`: scores become real numbers, for `mos` to average.
+
+    >>> from analysis import example, remove_bias
+    >>> remove_bias(example.ratings())["score"].round(2).head(3).to_list()
+    [3.48, 2.48, 4.48]
+    """
     bias = rater_bias(ratings).set_index("rater")["bias"]
     return ratings.assign(score=ratings["score"] - ratings["rater"].map(bias).astype(float))

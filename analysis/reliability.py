@@ -12,7 +12,7 @@ from analysis import jackknife
 from analysis.opinion import group_codes
 from analysis.panel import panel_of, rounding_of, settle
 from analysis.schema import STIMULUS, filled, scale_of
-from analysis.significance import ZeroMethod, signed_rank
+from analysis.signedrank import ZeroMethod, signed_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,10 @@ def icc(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     ICC(2,k) is that of ICC(2,1) by Spearman and Brown's formula. Columns: icc, value, ci_low, ci_high, n_stimuli,
     n_raters, k, limit (what the number cannot tell). NaN where two raters of two stimuli are not there, or no score
     differs.
+
+    >>> from analysis import example, icc
+    >>> icc(example.ratings())[["icc", "value"]].round(2).to_numpy().tolist()
+    [['ICC(2,1)', 0.48], ['ICC(2,k)', 0.9]]
     """
     panel = panel_of(ratings)
     source, _ = group_codes(panel.stimuli, ["benchmark", "source"])
@@ -137,6 +141,10 @@ def krippendorff_alpha(ratings: pd.DataFrame) -> float:
     The ordinal distance of two scores is that of their midranks among all scores that have a partner (Krippendorff,
     Computing Krippendorff's Alpha-Reliability, 2011), so no list of possible scores is needed. NaN where all scores are
     the same or no stimulus has two ratings: alpha is not defined there.
+
+    >>> from analysis import example, krippendorff_alpha
+    >>> round(krippendorff_alpha(example.ratings()), 2)
+    0.48
     """
     panel = panel_of(ratings)
     return _alpha(panel.stimulus, np.unique(panel.score, return_inverse=True)[1], np.ones(len(panel.score)))
@@ -146,6 +154,10 @@ def alpha(ratings: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     """`krippendorff_alpha` with its interval, made as that of `icc`.
 
     Columns: value, ci_low, ci_high, n_stimuli, n_raters, limit.
+
+    >>> from analysis import example, alpha
+    >>> alpha(example.ratings())["value"].round(2).to_list()
+    [0.48]
     """
     panel = panel_of(ratings)
     source, _ = group_codes(panel.stimuli, ["benchmark", "source"])
@@ -186,6 +198,10 @@ def retest(ratings: pd.DataFrame, *, zero_method: ZeroMethod = "pratt", scale: S
     mean_difference (second - first), p, identical and within_one (shares; within one category, `Scale.category`),
     within_rater_sd = sqrt(mean d^2 / 2), the standard error of measurement of one rating (Bland, Altman 1996), and
     spearman. One row; none where nothing was shown twice.
+
+    >>> from analysis import example, retest
+    >>> retest(example.ratings())[["n_pairs", "p", "spearman"]].round(3).to_numpy().tolist()
+    [[90.0, 0.576, -0.113]]
     """
     ratings, columns = filled(ratings), ["rater", *STIMULUS]
     first = ratings[ratings["repeat"] == 0][[*columns, "score"]]

@@ -5,16 +5,17 @@ The same tables and options give the same bytes: no clock, no random state but t
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 import analysis
-from analysis import paper, recovery, screening
+from analysis import paper, quality, recovery, screening
 from analysis.limits import section_limits
 from analysis.mixed import contrasts, ordinal_mixed_model
+from analysis.naming import DEGRADATION, task_of
 from analysis.objective import Objective, match_ratings, objective_of
 from analysis.opinion import (
     STANDARD,
@@ -26,17 +27,18 @@ from analysis.opinion import (
     score_distribution,
     sos_parameter,
 )
-from analysis.prediction import agreement, compare_metrics
+from analysis.prediction import agreement_and_comparison
 from analysis.ranktests import Blocks, friedman, friedman_posthoc
+from analysis.regions import region_notes, shown_regions
 from analysis.reliability import alpha, icc, retest
 from analysis.scale import Scale
-from analysis.schema import RatingsError, counted, method_titles, scale_of, validate_ratings
+from analysis.schema import RatingsError, counted, excluded_raters, method_titles, scale_of, validate_ratings
+from analysis.signedrank import ZeroMethod
 from analysis.significance import (
     ALPHA,
     AS_PUBLISHED,
     GENERALISES,
     Unit,
-    ZeroMethod,
     family_asterisks,
     pairwise_tests,
     unit_notes,
@@ -53,7 +55,12 @@ BY = ["benchmark", "method"]
 
 @dataclass(frozen=True)
 class Options:
-    """What a report was asked for; printed in it. `exclude` names raters to leave out, stated with the effect."""
+    """What a report was asked for; printed in it. `exclude` names raters to leave out, stated with the effect.
+
+    >>> from analysis import Options
+    >>> Options(exclude=("r1",)).unit
+    'two_way'
+    """
 
     reference: str = "hr"
     interval: IntervalName = STANDARD
@@ -65,6 +72,7 @@ class Options:
     mixed: bool = False
     draws: int = 1000
     seed: int = 0
+    failed_checks: int = quality.Limits.failed_checks  # gold images and traps, from which on the screen proposes
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ class Results:
     notes: list[str]
     limits: dict[str, list[str]]
     simulated: bool
+    task: str = ""  # what raters were asked, where that was no score of one image alone (`analysis.naming`)
+    because: Mapping[str, str] = field(default_factory=dict)  # of who is left out: the reason, where one is stated
     provenance: dict[str, object] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
@@ -101,20 +111,34 @@ def analyse(
     """All results of a ratings table and, if given, an objective table. Raises RatingsError on what breaks the schema.
 
     `digests` are the sha256 of the files the tables came from; without them those of the tables as CSV are stated.
+
+    >>> from analysis import example, analyse
+    >>> analyse(example.ratings()).tables["icc"]["icc"].to_list()
+    ['ICC(2,1)', 'ICC(2,k)']
     """
     options = options or Options()
     table = validate_ratings(ratings, scale=options.scale)
-    everyone = counted(table)
+    because = excluded_raters(table)
+    options = replace(options, exclude=tuple(dict.fromkeys([*options.exclude, *because])))
+    everyone = counted(table.drop(columns="excluded", errors="ignore"))
     if everyone.empty:
-        raise RatingsError("every rating is of a stabilising trial: nothing is left to analyse")
+        raise RatingsError("every rating is of a stabilising trial or a check: nothing is left to analyse")
     metrics = None if objective is None else match_ratings(objective_of(objective), everyone)
     kept = _exclude(everyone, options.exclude)
     notes = [] if metrics is None else list(metrics.notes)
-    if left_out := len(table) - len(everyone):
-        notes.append(f"{left_out} ratings of stabilising trials (ITU-R BT.500) are left out of everything here.")
+    notes += _not_counted(table)
+    notes += _languages(everyone)
+    notes += region_notes(everyone, has_metrics=metrics is not None)
     if gold_items is not None:
         notes += screening.gold_items_of(gold_items, everyone)[1]
     screens = screening.screens(everyone, gold_items=gold_items)
+    if "check" in table and (table["check"] != "").any():
+        judged = quality.checks(
+            table[table["rater"].isin(everyone["rater"])],
+            limits=quality.Limits(failed_checks=options.failed_checks),
+            scale=options.scale,
+        )
+        screens["checks"] = judged[judged["n"] > 0].reset_index(drop=True)
     rejected = {name: _rejected(table) for name, table in screens.items()}
     effects = {name: screening.exclusion_effect(everyone, raters) for name, raters in rejected.items()}
     if options.exclude:
@@ -125,10 +149,11 @@ def analyse(
     tables |= _recovery(kept, recovered, metrics)
     if metrics is not None:
         tables["objective"] = metrics.values
-        tables["agreement"] = agreement(kept, metrics, seed=options.seed)
-        tables["metric_comparison"] = compare_metrics(kept, metrics)
+        tables["agreement"], tables["metric_comparison"] = agreement_and_comparison(kept, metrics, seed=options.seed)
+    if len(regions := shown_regions(everyone)):
+        tables["regions"] = regions
     comparison = paper.compare(tables["mos"])
-    if not comparison.empty:
+    if not comparison.empty and task_of(everyone) != DEGRADATION:
         tables["comparison"] = comparison
     if options.mixed:
         tables |= _mixed(kept, options, notes)
@@ -147,12 +172,33 @@ def analyse(
         notes=notes,
         limits=section_limits(kept, tables, recovered, metrics, reference=options.reference, sos_a=sos_a),
         simulated=_is_simulated(everyone),
+        task=task_of(everyone),
+        because=because,
         provenance={"sha256": found, "version": analysis.__version__, "options": _stated(options)},
     )
 
 
+def _not_counted(table: pd.DataFrame) -> list[str]:
+    """How many ratings are in the table and in no result, and which."""
+    notes = []
+    if number := int((table["stabilising"] != 0).sum()) if "stabilising" in table else 0:
+        notes.append(f"{number} ratings of stabilising trials (ITU-R BT.500) are left out of everything here.")
+    if number := int((table["check"] != "").sum()) if "check" in table else 0:
+        notes.append(f"{number} ratings of gold images and traps count in the screen checks, and nowhere else here.")
+    return notes
+
+
 def _stated(options: Options) -> dict[str, object]:
     return asdict(options) | {"scale": "" if options.scale is None else options.scale.text}
+
+
+def _languages(ratings: pd.DataFrame) -> list[str]:
+    """A sentence that names the languages that raters read, where the table says which; categories are words."""
+    if "language" not in ratings or ratings["language"].isna().all():
+        return []
+    raters = ratings.groupby("language")["rater"].nunique().sort_values(ascending=False, kind="stable")
+    named = ", ".join(f"{language} ({number})" for language, number in raters.items())
+    return [f"Languages that raters read, with how many of them: {named}."]
 
 
 def _exclude(ratings: pd.DataFrame, raters: tuple[str, ...]) -> pd.DataFrame:
@@ -197,6 +243,11 @@ def _scores(ratings: pd.DataFrame, options: Options, notes: list[str]) -> dict[s
         crushed = dmos(ratings, reference=options.reference, crushed=True)
         limits = {f"crushed_{name}": crushed[column] for name, column in _CRUSHED.items()}
         tables["dmos"] = plain.assign(**limits)
+    elif task_of(ratings) == DEGRADATION:
+        notes.append(
+            "Each image was scored beside its original (degradation category rating, ITU-T P.910): these means are not "
+            "those of images that are shown alone."
+        )
     else:
         notes.append(
             f"No method is called {options.reference}, so there are no differential scores: name the reference."

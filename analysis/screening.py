@@ -22,6 +22,8 @@ from analysis.schema import STIMULUS, RatingsError, filled, first_showings, scal
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from numpy.typing import NDArray
+
     from analysis.scale import Scale
 
 BT500_SHARE = 0.05  # ITU-R BT.500-15, annex 1, section 2.3.1
@@ -117,8 +119,7 @@ def straight_lining(ratings: pd.DataFrame, *, chance: float = RUN_CHANCE) -> pd.
     """Long runs of one score in the order shown: rater, n, longest_run, limit, rejected, reason.
 
     Someone who scores at random, with the panel's most frequent score at its share p, has n (1 - p) p^L runs
-    of L or longer in n trials; the limit is the L where that falls to `chance`, and
-    never under SHORTEST_RUN. Needs the column position.
+    of L or longer in n trials; `limit` is the L where that falls to `chance` (`run_limit`). Needs the column position.
     """
     _needs(ratings, "position")
     keys = ["rater", *(c for c in ("session",) if c in ratings), "position"]
@@ -130,11 +131,19 @@ def straight_lining(ratings: pd.DataFrame, *, chance: float = RUN_CHANCE) -> pd.
         edges = np.flatnonzero(np.r_[True, np.diff(values) != 0, True])
         rows.append((rater, len(values), int(np.diff(edges).max())))
     runs = pd.DataFrame(rows, columns=["rater", "n", "longest_run"])
-    with np.errstate(divide="ignore", invalid="ignore"):  # p = 1: everyone always gave one score, nothing to judge
-        limit = np.ceil(np.log(runs["n"] * (1 - p) / chance) / np.log(1 / p))
-    limit = limit.clip(lower=SHORTEST_RUN)
+    limit = run_limit(runs["n"].to_numpy(), p, chance=chance)
     reason = [f"{run} equal scores in a row" for run in runs["longest_run"]]
-    return _verdict(runs.assign(limit=limit), (runs["longest_run"] >= limit.fillna(np.inf)).to_numpy(), reason)
+    return _verdict(runs.assign(limit=limit), runs["longest_run"].to_numpy() >= limit, reason)
+
+
+def run_limit(n: NDArray[np.intp], p: float | NDArray[np.float64], *, chance: float) -> NDArray[np.float64]:
+    """The length L at which n (1 - p) p^L, the runs so long in n trials, falls to `chance`; at least SHORTEST_RUN.
+
+    `p`: the share of the commonest score. Infinite where that is 1: all gave one score, and no run of it says anything.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        limit = np.ceil(np.log(n * (1 - p) / chance) / np.log(1 / p))
+    return np.where(np.isfinite(limit), np.maximum(limit, SHORTEST_RUN), np.inf)
 
 
 def too_fast(ratings: pd.DataFrame, *, median_ms: float = MEDIAN_MS, haste_ms: float = HASTE_MS) -> pd.DataFrame:
@@ -218,7 +227,12 @@ def named_raters(ratings: pd.DataFrame, raters: Collection[object]) -> list[str]
 def screens(
     ratings: pd.DataFrame, *, gold_items: pd.DataFrame | None = None, scale: Scale | None = None
 ) -> dict[str, pd.DataFrame]:
-    """Every screen that the table's columns allow, by name."""
+    """Every screen that the table's columns allow, by name.
+
+    >>> from analysis import example, screens
+    >>> sorted(screens(example.ratings()))
+    ['bias', 'bt500', 'correlation', 'straight_lining', 'too_fast']
+    """
     found = {"bt500": bt500(ratings), "correlation": correlation(ratings), "bias": bias(ratings, scale=scale)}
     if "position" in ratings and ratings["position"].notna().all():
         found["straight_lining"] = straight_lining(ratings)
@@ -233,6 +247,10 @@ def exclusion_effect(ratings: pd.DataFrame, raters: Collection[object]) -> pd.Da
     """Every MOS with all raters and without `raters`: benchmark, method, n, mos, n_kept, mos_kept, change.
 
     change = mos_kept - mos; NaN where nobody is left. Raises RatingsError on a rater who is not in the table.
+
+    >>> from analysis import example, exclusion_effect
+    >>> exclusion_effect(example.ratings(), ["simulated_01"])["change"].abs().max().round(3).item()
+    0.136
     """
     ratings, by = filled(ratings), ["benchmark", "method"]
     everyone = mos(ratings, by=by)[[*by, "n", "mos"]]

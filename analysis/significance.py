@@ -9,17 +9,20 @@ methods different in far more than 5 of 100 studies. It is here to reproduce the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from analysis.differences import Comparison, benchmarks, comparisons, two_way_row
-from analysis.panel import rounding_of, settle
+from analysis.differences import benchmarks, two_way
+from analysis.panel import rounding_of
+from analysis.signedrank import SignedRank, ZeroMethod, least_p, rank_sums, signed_ranks
+from analysis.tally import cliffs_deltas, common_counts, counted_differences, mean_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from analysis.differences import Benchmark
 
 Unit = Literal["two_way", "rater_x_image", "rater", "image"]
 GENERALISES = {
@@ -29,82 +32,7 @@ GENERALISES = {
     "rater_x_image": "neither other raters nor other images (as published; counts ratings as independent)",
 }
 AS_PUBLISHED: Unit = "rater_x_image"
-ZeroMethod = Literal["pratt", "wilcox"]
 ALPHA = 0.05
-EXACT_UP_TO = 50  # pairs that differ: the exact distribution below, the normal approximation above
-
-
-class SignedRank(NamedTuple):
-    """Wilcoxon's test: pairs, zero differences, rank sums, two-sided p and how p was computed."""
-
-    n_pairs: int
-    n_zero: int
-    w_plus: float
-    w_minus: float
-    p: float
-    p_method: str
-
-    @property
-    def rank_biserial(self) -> float:
-        """Matched-pairs rank-biserial correlation (Kerby 2014), in [-1, 1]; 0 where no pair differs."""
-        total = self.w_plus + self.w_minus
-        return (self.w_plus - self.w_minus) / total if total else 0.0
-
-
-def rank_sums(values: np.ndarray, counts: np.ndarray, *, zero_method: ZeroMethod = "pratt") -> SignedRank:
-    """`signed_rank` without its p: what describes the differences."""
-    return _signed_rank(values, counts, zero_method)[0]
-
-
-def signed_rank(values: np.ndarray, counts: np.ndarray, *, zero_method: ZeroMethod = "pratt") -> SignedRank:
-    """Wilcoxon signed-rank test of differences given as distinct `values` and how often each occurs.
-
-    pratt ranks the zeros and then drops their ranks (Pratt 1959); wilcox drops the zeros first. p is
-    two-sided: exact over all sign changes, ties included, where at most 50 pairs differ, else the normal
-    approximation with tie correction and without continuity correction.
-    """
-    if zero_method not in get_args(ZeroMethod):
-        raise ValueError(f"unknown zero_method {zero_method!r}; known: {', '.join(get_args(ZeroMethod))}")
-    sums, ranks, ties = _signed_rank(values, counts, zero_method)
-    differ = int(ties.sum())
-    if sums.n_pairs == 0:
-        p, how = float("nan"), "none"  # no pair, no test
-    elif differ == 0:
-        p, how = 1.0, "none"
-    elif differ <= EXACT_UP_TO:
-        p, how = _exact_p(ranks, ties, max(sums.w_plus, sums.w_minus)), "exact"
-    else:
-        variance = (ties * ranks**2).sum() / 4  # conditional on the ties, as each sign is a fair coin
-        p, how = float(2 * stats.norm.sf(abs(sums.w_plus - sums.w_minus) / 2 / np.sqrt(variance))), "normal"
-    return sums._replace(p=p, p_method=how)
-
-
-def _signed_rank(
-    values: np.ndarray, counts: np.ndarray, zero_method: ZeroMethod
-) -> tuple[SignedRank, np.ndarray, np.ndarray]:
-    """The rank sums, without p, and rank and number of each size of difference above 0."""
-    zeros = int(counts[values == 0].sum())
-    sizes, group = np.unique(np.abs(values), return_inverse=True)
-    ties = np.bincount(group, weights=counts, minlength=len(sizes))
-    start = np.cumsum(ties) - ties  # zeros come first, so they shift the ranks unless dropped
-    if zero_method == "wilcox":
-        start = start - zeros
-    ranks = start + (ties + 1) / 2
-    plus = float((counts * ranks[group])[values > 0].sum())
-    minus = float((counts * ranks[group])[values < 0].sum())
-    sums = SignedRank(int(counts.sum()), zeros, plus, minus, float("nan"), "none")
-    return sums, ranks[sizes > 0], ties[sizes > 0]
-
-
-def _exact_p(ranks: np.ndarray, ties: np.ndarray, larger: float) -> float:
-    """2 P(W+ >= larger) when every sign is a fair coin; doubled ranks are whole numbers."""
-    steps = np.repeat(np.rint(2 * ranks).astype(int), ties.astype(int))
-    chance = np.zeros(steps.sum() + 1)
-    chance[0] = 1.0
-    for step in steps:
-        chance[step:] = (chance[step:] + chance[: len(chance) - step]) / 2 if step else chance
-        chance[:step] /= 2
-    return min(1.0, 2 * float(chance[int(np.rint(2 * larger)) :].sum()))
 
 
 def pairwise_tests(
@@ -131,19 +59,24 @@ def pairwise_tests(
 
     `margin`, in scores, adds margin, p_equivalence (two one-sided tests that the difference lies within -margin to
     margin) and p_equivalence_holm; two_way only. Raises ValueError on an unknown name and a margin not above 0.
+
+    >>> from analysis import example, pairwise_tests
+    >>> tests = pairwise_tests(example.ratings())
+    >>> tests[["method_a", "method_b", "mean_difference", "p_holm"]].round(3).head(1).to_numpy().tolist()
+    [['bicubic', 'drcn', -0.8, 1.0]]
     """
     _check_options(unit, zero_method, confidence, margin)
-    rows: list[dict[str, object]] = []
+    columns = _PAIR_COLUMNS + (_MARGIN_COLUMNS if margin is not None else [])
+    tables = []
     for benchmark in benchmarks(ratings):
-        rounding = rounding_of(np.concatenate([each.score for each in benchmark.methods]))
-        tests = []
-        for pair in comparisons(benchmark):
-            if unit == "two_way":
-                tests.append(_described(pair, rounding) | two_way_row(pair, confidence=confidence, margin=margin))
-            else:
-                tests.append(_described(pair, rounding) | _wilcoxon(pair, unit, zero_method, rounding))
-        rows += _adjusted(benchmark.name, tests)
-    return pd.DataFrame(rows, columns=_PAIR_COLUMNS + (_MARGIN_COLUMNS if margin is not None else []))
+        if not benchmark.has_pairs:
+            continue
+        if unit == "two_way":
+            tested = _described(benchmark) | two_way(benchmark, confidence=confidence, margin=margin)
+        else:
+            tested = _wilcoxon(benchmark, unit, zero_method)
+        tables.append(_named(benchmark, unit, tested).reindex(columns=columns))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 _PAIR_COLUMNS = [
@@ -166,13 +99,13 @@ def _check_options(unit: str, zero_method: str, confidence: float, margin: float
         raise ValueError(f"the unit {unit} has no test of equivalence: leave out the margin, or take two_way")
 
 
-def _adjusted(benchmark: str, tests: list[dict[str, object]]) -> list[dict[str, object]]:
-    """The rows of one benchmark with Holm's p beside each p."""
-    for name in ("p", "p_equivalence"):
-        if tests and name in tests[0]:
-            adjusted = holm(np.array([test[name] for test in tests], np.float64))
-            tests = [test | {f"{name}_holm": p} for test, p in zip(tests, adjusted, strict=True)]
-    return [{"benchmark": benchmark, **test} for test in tests]
+def _named(benchmark: Benchmark, unit: Unit, tested: dict[str, np.ndarray]) -> pd.DataFrame:
+    """The rows of one benchmark, every pair of its methods, with Holm's p beside each p."""
+    names = np.array([each.method for each in benchmark.methods], dtype=object)
+    a, b = np.triu_indices(len(names), 1)
+    named = {"benchmark": benchmark.name, "method_a": names[a], "method_b": names[b], "unit": unit}
+    table = pd.DataFrame(named | tested)
+    return table.assign(**{f"{name}_holm": holm(tested[name]) for name in ("p", "p_equivalence") if name in tested})
 
 
 def unit_notes(tests: pd.DataFrame, *, alpha: float = ALPHA) -> list[str]:
@@ -199,64 +132,53 @@ def unit_notes(tests: pd.DataFrame, *, alpha: float = ALPHA) -> list[str]:
     return notes
 
 
-def _described(pair: Comparison, rounding: float) -> dict[str, object]:
-    """What every unit has: names, counts of pairs, and effect sizes that describe these ratings alone."""
-    described = rank_sums(*_counted(pair.differences(), rounding))
+def _described(benchmark: Benchmark) -> dict[str, np.ndarray]:
+    """What the two-way test has beside its own: counts of pairs, and effect sizes that describe these ratings alone."""
+    blocks = counted_differences(benchmark, AS_PUBLISHED, _rounding(benchmark))
+    found = _joined([rank_sums(values, counts) for values, counts in blocks])
     return {
-        "method_a": pair.a.method,
-        "method_b": pair.b.method,
-        "unit": "two_way",
-        "zero_method": "none",
-        "n_pairs": described.n_pairs,
-        "n_zero": described.n_zero,
-        "p_least": 0.0,
-        "rank_biserial": described.rank_biserial,
-        "cliffs_delta": cliffs_delta(pair.a.score, pair.b.score),
+        "zero_method": np.full(len(found.n_pairs), "none", dtype=object),
+        "n_pairs": found.n_pairs,
+        "n_zero": found.n_zero,
+        "p_least": np.zeros(len(found.n_pairs)),
+        "rank_biserial": found.rank_biserial,
+        "cliffs_delta": cliffs_deltas(benchmark),
     }
 
 
-def _counted(differences: np.ndarray, rounding: float) -> tuple[np.ndarray, np.ndarray]:
-    values, counts = np.unique(settle(differences, rounding), return_counts=True)
-    return values, counts
-
-
-def _wilcoxon(pair: Comparison, unit: Unit, zero_method: ZeroMethod, rounding: float) -> dict[str, object]:
-    values, counts = _counted(pair.differences(unit), rounding)
-    test = signed_rank(values, counts, zero_method=zero_method)
+def _wilcoxon(benchmark: Benchmark, unit: Unit, zero_method: ZeroMethod) -> dict[str, np.ndarray]:
+    tests, means = [], []
+    for values, counts in counted_differences(benchmark, unit, _rounding(benchmark)):
+        tests.append(signed_ranks(values, counts, zero_method=zero_method))
+        means.append(mean_of(values, counts))
+    found = _joined(tests)
     return {
-        "unit": unit,
-        "zero_method": zero_method,
-        "mean_difference": float((values * counts).sum() / counts.sum()) if counts.sum() else np.nan,
-        **test._asdict(),
-        "rank_biserial": test.rank_biserial,
-        "p_least": least_p(test.n_pairs),
-        **pair.counts(),
+        "zero_method": np.full(len(found.n_pairs), zero_method, dtype=object),
+        "mean_difference": np.concatenate(means),
+        **found._asdict(),
+        "rank_biserial": found.rank_biserial,
+        "p_least": np.array([least_p(pairs) for pairs in found.n_pairs.tolist()]),
+        "cliffs_delta": cliffs_deltas(benchmark),
+        **common_counts(benchmark),
     }
 
 
-def least_p(pairs: int) -> float:
-    """The least two-sided p of a signed-rank test of so many pairs: all signs alike, 2 / 2^pairs; 1 without a pair.
-
-    >>> least_p(5)
-    0.0625
-    """
-    return min(1.0, 2.0 ** (1 - pairs))
+def _rounding(benchmark: Benchmark) -> float:
+    return rounding_of(np.concatenate([each.score for each in benchmark.methods]))
 
 
-def cliffs_delta(a: np.ndarray, b: np.ndarray) -> float:
-    """P(A > B) - P(A < B) over all ratings of both, NaN for missing, in [-1, 1]; NaN where one has none."""
-    values_a, n_a = np.unique(a[~np.isnan(a)], return_counts=True)
-    values_b, n_b = np.unique(b[~np.isnan(b)], return_counts=True)
-    if not len(n_a) or not len(n_b):
-        return float("nan")
-    upto = np.r_[0, np.cumsum(n_b)]
-    below = upto[np.searchsorted(values_b, values_a, side="left")]
-    above = upto[-1] - upto[np.searchsorted(values_b, values_a, side="right")]
-    return float((n_a * (below - above)).sum() / (n_a.sum() * n_b.sum()))
+def _joined(parts: Sequence[SignedRank]) -> SignedRank:
+    return SignedRank(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjusted p values (Holm 1979), in the order given; NaN is no test and stays NaN."""
+    """Holm's step-down adjusted p values (Holm 1979), in the order given; NaN is no test and stays NaN.
+
+    >>> import numpy as np
+    >>> from analysis import holm
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
     tested = ~np.isnan(p)
     if not tested.all():
         adjusted = np.full_like(p, np.nan)

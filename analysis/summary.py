@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
 
     from analysis.recovery import Recovery
     from analysis.report import Results
+
+
+MOST_ROWS = 100_000  # a longer table, the four post-hoc tests of 51,040 pairs, is in its CSV file alone
 
 
 def summary(results: Results) -> dict[str, object]:
@@ -26,6 +31,7 @@ def summary(results: Results) -> dict[str, object]:
     }
     found: dict[str, object] = {
         "simulated": results.simulated,
+        **({"task": results.task} if results.task else {}),
         "scale": results.scale.to_dict(),
         "mos": records(tables["mos"]),
         "sos": {"a": plain(results.sos_a), "n_stimuli": len(tables["stimuli"]), **_limit_of(results, "sos")},
@@ -53,7 +59,8 @@ def summary(results: Results) -> dict[str, object]:
         "limits": results.limits,
     }
     optional = ("which_differ", "dmos", "ranks", "friedman", "posthoc", "agreement", "metric_comparison", "comparison")
-    found |= {name: records(tables[name]) for name in (*optional, *_MIXED) if results.has(name)}
+    short = [name for name in (*optional, *_MIXED) if results.has(name) and len(tables[name]) <= MOST_ROWS]
+    found |= {name: records(tables[name]) for name in short}
     return found | {"notes": results.notes, "provenance": results.provenance}
 
 
@@ -78,8 +85,28 @@ _MIXED = ("mixed_effects", "mixed_random", "mixed_contrasts")
 def records(table: pd.DataFrame) -> list[dict[str, object]]:
     """The rows of a table, each by the columns' names."""
     names = [str(name) for name in table.columns]
-    columns = [[plain(value) for value in table[name].tolist()] for name in table.columns]
+    columns = [_plain_column(table.iloc[:, place]) for place in range(len(names))]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain_column(column: pd.Series) -> list[object]:
+    """`plain` of every value; a column of numbers, of which the tables of many methods have millions, at once."""
+    if column.dtype.kind in "biu":
+        return list(column.tolist())
+    if column.dtype.kind == "f" and np.isfinite(column).all():
+        return list(column.tolist())
+    return [plain(value) for value in column.tolist()]
+
+
+def json_text(value: object, indent: int = 0) -> str:
+    """JSON with each name on a line of its own and each row of a table on one."""
+    pad, encode = "\n" + " " * (indent + 1), partial(json.dumps, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, dict) and value:
+        inside = [f"{encode(name)}: {json_text(one, indent + 1)}" for name, one in value.items()]
+        return f"{{{pad}{f',{pad}'.join(inside)}\n{' ' * indent}}}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"[{pad}{f',{pad}'.join(map(encode, value))}\n{' ' * indent}]"
+    return encode(value)
 
 
 def plain(value: object) -> object:

@@ -14,7 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mosweb.settings")
 app = Celery("mosweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = {name: {} for name in ("default", "cpu", "gpu")}
-app.autodiscover_tasks(["studies.generation", "studies.research"])
+app.autodiscover_tasks(["studies.content", "studies.generation", "studies.research"])
 # What runs in every worker beside its tasks: the watch that sends lost work again.
 app.autodiscover_tasks(["studies.jobs"], related_name="watch")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mosweb.log_filters import HideTokens
 from mosweb.log_format import Json
+from mosweb.web_worker import WaitressWorker
 
 # Threads, because most of a request is waiting for the database; two processes at least, so that one that is busy
 # or replaced does not stop the site. WEB_CONCURRENCY overrides.
@@ -25,6 +26,14 @@ errorlog = "-"
 loglevel = "info"
 proc_name = "mosweb"
 control_socket_disable = True
+
+
+def pre_fork(server: object, worker: WaitressWorker) -> None:
+    worker.expect()
+
+
+def child_exit(server: object, worker: WaitressWorker) -> None:
+    worker.forget()
 
 
 def on_starting(server: object) -> None:

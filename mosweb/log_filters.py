@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 
-# The parts of addresses that identify a rater or an image (studies/urls.py).
-TOKEN_IN_PATH = re.compile(r"/(i|image|study/rate|study/undo)/[^/\s?'\"]+")
+# The parts of addresses that identify a rater, an image or a colleague who is invited (studies/urls.py).
+TOKEN_IN_PATH = re.compile(r"/(i|image|study/rate|study/undo|study/device|colleague)/[^/\s?'\"]+")
+# What a panel hands over with a study's public link says who somebody is.
+QUERY_OF_LINK = re.compile(r"/join/([^/\s?'\"]*)(/?)\?[^\s'\"]*")
 
 
 def without_tokens(text: str) -> str:
-    return TOKEN_IN_PATH.sub(r"/\1/...", text)
+    return QUERY_OF_LINK.sub(r"/join/\1\2?...", TOKEN_IN_PATH.sub(r"/\1/...", text))
 
 
 class HideTokens(logging.Filter):

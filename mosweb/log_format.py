@@ -1,6 +1,7 @@
 """How a log line is written: for people, or as JSON for a program; and the hook for an error reporter."""
 
 import contextlib
+import copy
 import json
 import logging
 import os
@@ -59,6 +60,9 @@ class ErrorReporter(logging.Handler):
         self._process = 0
 
     def emit(self, record: logging.LogRecord) -> None:
+        # Its own, without the request that Django adds, whose address may say who somebody is.
+        record = copy.copy(record)
+        record.__dict__.pop("request", None)
         record.message = record.getMessage()
         if self._process != os.getpid():  # a fork took no thread along
             self._process = os.getpid()

@@ -7,13 +7,17 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy
 
+from mosweb.visitors import spoken_to_visitor
 from studies.storage.guard import StorageUnavailable, time_limit
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = 5  # seconds
-MESSAGE = "A part of this site does not answer at the moment. Nothing is lost; please try again in a few seconds."
+MESSAGE = gettext_lazy(
+    "A part of this site does not answer at the moment. Nothing is lost; please try again in a few seconds."
+)
 
 
 class Outages:
@@ -43,6 +47,7 @@ class Outages:
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     """A page for a browser, JSON for a page's script."""
-    if "text/html" in request.headers.get("Accept", ""):
-        return HttpResponse(render_to_string("studies/unavailable.html", {"message": MESSAGE}), status=503)
-    return JsonResponse({"code": "unavailable", "message": MESSAGE}, status=503)
+    with spoken_to_visitor(request):
+        if "text/html" in request.headers.get("Accept", ""):
+            return HttpResponse(render_to_string("studies/unavailable.html", {"message": MESSAGE}), status=503)
+        return JsonResponse({"code": "unavailable", "message": MESSAGE}, status=503)

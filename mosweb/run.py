@@ -14,6 +14,9 @@ from mosweb.guardian import STOPPING
 from mosweb.processes import MARKER, parent_has_ended, stop_marked
 from mosweb.supervisor import Part, Stopped, Supervisor, say
 
+# A process that was killed gives its port back when the system is done with it, on a machine that is busy later.
+SECONDS_TO_DIE = 10.0
+
 
 class CannotStart(Exception):
     """Something stands in the way; the message says what to do."""
@@ -27,8 +30,8 @@ def run(*, host: str, port: int, with_parent: bool) -> int:
         for folder in (run_dir, log_dir, paths.broker_socket(paths.VAR_DIR).parent):
             paths.private_folder(folder)
         lock = take_lock(run_dir / "lock")
-        stop_leftovers(run_dir / "marker")
-        listener = listen(host, port)
+        ended = stop_leftovers(run_dir / "marker")
+        listener = listen(host, port, patience=SECONDS_TO_DIE if ended else 0)
     except (CannotStart, OSError) as problem:
         say(f"mosweb: {problem}")
         return 1
@@ -99,10 +102,12 @@ def take_lock(path: Path) -> int:
             return handle
 
 
-def stop_leftovers(marker: Path) -> None:
-    """End what a run left behind that was killed together with its guardian."""
-    if marker.exists() and (count := stop_marked(marker.read_text(encoding="utf-8").strip())):
+def stop_leftovers(marker: Path) -> int:
+    """End what a run left behind that was killed together with its guardian; return how many processes it was."""
+    count = stop_marked(marker.read_text(encoding="utf-8").strip()) if marker.exists() else 0
+    if count:
         say(f"Ended {count} processes of an earlier run that was killed.")
+    return count
 
 
 def new_marker(path: Path) -> str:
@@ -111,14 +116,19 @@ def new_marker(path: Path) -> str:
     return marker
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, patience: float = 0) -> socket.socket:
+    """`patience`: for so many seconds a port that is taken is tried again, as one is whose process is just dying."""
     if not 0 <= port <= 65535:
         raise CannotStart(f"PORT={port} is not a port; choose one from 1024 to 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise CannotStart(_why_not_listening(error, host, port)) from error
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return socket.create_server((host, port), family=family, backlog=2048)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
+                raise CannotStart(_why_not_listening(error, host, port)) from error
+        time.sleep(0.1)
 
 
 def _why_not_listening(error: OSError, host: str, port: int) -> str:

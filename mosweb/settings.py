@@ -4,6 +4,7 @@ import os
 import tomllib
 from urllib.parse import quote
 
+import dj_database_url
 from environs import Env, validate
 
 from mosweb import database, paths, secret_files
@@ -78,7 +79,8 @@ TEMPLATES = [
 
 # data
 
-_url = env.dj_db_url("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}")
+_sqlite = dj_database_url.parse(f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}")
+_url = env.dj_db_url("DATABASE_URL") if env.str("DATABASE_URL", "") else _sqlite
 DATABASES = {"default": database.configuration(_url, given=dict(env.json("MOSWEB_DB_OPTIONS", {})))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("MOSWEB_DB_CONNECTION_SECONDS", 600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
@@ -166,7 +168,18 @@ if PROXIES:
 
 # the rest
 
+# Staff's pages are in English. Raters' are in these and in what a researcher brings; which, their requests say.
 LANGUAGE_CODE = "en"
+LANGUAGES = [
+    ("en", "English"),
+    ("de", "German"),
+    ("fr", "French"),
+    ("es", "Spanish"),
+    ("zh-hans", "Simplified Chinese"),
+]
+LANGUAGES_BIDI = ["ar", "ckb", "dv", "fa", "he", "ps", "sd", "syr", "ug", "ur", "yi"]
+LOCALE_PATHS = sorted((paths.BASE_DIR / "studies").glob("*/locale"))
+CSRF_FAILURE_VIEW = "mosweb.visitors.stale_page"
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -3,11 +3,19 @@
 gunicorn's own threads read from the connections themselves: 40 that send nothing or 60 that send half a request hold
 all of them, and the site stands still. waitress collects requests in one loop and hands only whole ones to the threads.
 gunicorn stays for what it does well: it starts, watches and replaces the processes.
+
+A browser keeps its connection for a whole session, and whichever process accepts it serves it to the end. Left alone,
+the process that happens to be quicker takes nearly all of them, and one process cannot use more than one core: so they
+are shared evenly.
 """
 
+import mmap
 import os
 import resource
+import struct
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from gunicorn.workers.base import Worker
@@ -22,6 +30,15 @@ LARGEST_BODY, LARGEST_HEAD = 4_000_000, 32_768
 # Connections of one process; each costs some KB. Beside them a process has files open: database, images, logs.
 MOST_CONNECTIONS, OTHER_FILES = 4096, 256
 TICK = 1.0  # seconds between two looks at the clock
+
+# Connections of each process, -1 where there is none, in memory that the processes share.
+_SLOTS = 64
+_SLOT = struct.Struct("i")
+_counts = mmap.mmap(-1, _SLOTS * _SLOT.size)
+_counts[:] = _SLOT.pack(-1) * _SLOTS
+# A process that does not take its share within this time is busy or stuck: then anybody accepts.
+PATIENCE = 0.05  # seconds
+_NAP = 0.001
 
 _Kind = TypeVar("_Kind")
 
@@ -48,6 +65,10 @@ class WaitressWorker(Worker):  # type: ignore[misc]  # comes without types
             log_socket_errors=False,
             ident=None,
         )
+        self._declining_since = self._declined_at = float("-inf")
+        self._servers = self._all(BaseWSGIServer)
+        for server in self._servers:
+            server.handle_accept = partial(self._accept, server.handle_accept)
         super().init_process()
 
     def run(self) -> None:
@@ -59,12 +80,43 @@ class WaitressWorker(Worker):  # type: ignore[misc]  # comes without types
 
     def handle_exit(self, sig: int, frame: object) -> None:
         super().handle_exit(sig, frame)
-        for server in self._all(BaseWSGIServer):
+        for server in self._servers:
             server.pull_trigger()
 
     def _serve_until(self, moment: float) -> None:
         while self.alive and (left := moment - time.monotonic()) > 0:
             wasyncore.loop(timeout=left, use_poll=True, map=self._watched, count=1)
+            self._tell(self._open())
+
+    def _accept(self, accept: Callable[[], None]) -> None:
+        """Take a new connection, unless another process has fewer and takes it."""
+        count, now = self._open(), time.monotonic()
+        if count > min((others for (others,) in _SLOT.iter_unpack(_counts[:]) if others >= 0), default=0):
+            if now - self._declined_at > 10 * _NAP:  # that one was taken: this is another
+                self._declining_since = now
+            self._declined_at = now
+            if now - self._declining_since < PATIENCE:
+                time.sleep(_NAP)
+                self._declined_at = time.monotonic()
+                return
+        accept()
+        self._tell(self._open())
+
+    def _open(self) -> int:
+        """Connections of this process."""
+        return sum(len(server.active_channels) for server in self._servers)
+
+    def _tell(self, count: int) -> None:
+        # `age` numbers the processes in the order in which they were started.
+        _SLOT.pack_into(_counts, self.age % _SLOTS * _SLOT.size, count)
+
+    def expect(self) -> None:
+        """The process is about to start: its share is kept for it."""
+        self._tell(0)
+
+    def forget(self) -> None:
+        """The process has ended, or takes no connections any more."""
+        self._tell(-1)
 
     def _all(self, kind: type[_Kind]) -> list[_Kind]:
         return [watched for watched in self._watched.values() if isinstance(watched, kind)]
@@ -83,7 +135,8 @@ class WaitressWorker(Worker):  # type: ignore[misc]  # comes without types
 
     def _finish(self, deadline: float) -> None:
         """Take no new requests, and send the answers to those that are here."""
-        for server in self._all(BaseWSGIServer):
+        self.forget()
+        for server in self._servers:
             server.accepting = False
         while time.monotonic() < deadline and any(c.requests or c.total_outbufs_len for c in self._all(HTTPChannel)):
             wasyncore.loop(timeout=0.1, use_poll=True, map=self._watched, count=1)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from srcore.commands import adding, measuring, pictures, training
-from srcore.errors import SrcoreError
+from srcore.errors import SrcoreError, in_words
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -13,8 +13,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (SrcoreError, OSError) as error:
+    except SrcoreError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {f'{error.filename}: ' if error.filename else ''}{in_words(error)}", file=sys.stderr)
         return 1
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srcore.errors import in_words
 from srcore.images import Pixels
 from srcore.methods import added
 from srcore.methods.added import Added, AddedError, Part
@@ -94,12 +95,15 @@ def _code_and_entry(text: str) -> tuple[Path, str]:
 
 
 def _copied(part: str, source: Path, place: Path) -> tuple[str, str, str]:
-    if not source.is_file():
-        raise AddedError(f"{source}: there is no such file")
-    target = place / f"{part}{source.suffix}"
-    shutil.copyfile(source, target)
+    """A copy under its own name, which errors then say."""
+    target = place / part / source.name
+    target.parent.mkdir()
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise AddedError(f"{source}: {in_words(error)}") from error
     with target.open("rb") as file:
-        return part, target.name, hashlib.file_digest(file, "sha256").hexdigest()
+        return part, f"{part}/{target.name}", hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _described(method: Added) -> Added:

@@ -5,7 +5,7 @@ On a GPU every picture is compared with the CPU's and every update with plain ea
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -15,9 +15,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
+from srcore.arithmetic import PICTURES, Arithmetic
 from srcore.errors import SrcoreError
 from srcore.images import Pixels, write_image
 from srcore.inference import Engine, choose_device
+from srcore.methods.method import MethodFailed
 from srcore.methods.neural import upscale_with
 from srcore.methods.running import upscale
 from srcore.metrics import METRICS, Settings, measure
@@ -40,19 +42,24 @@ _RECIPES = (*_RECIPES_ON_CPU, "drcn")  # whose updates take a minute each on a C
 
 @dataclass(frozen=True)
 class Finding:
-    """One path: what was looked at, what came out, and whether that is as it should be; None: not looked at."""
+    """One path: what was looked at, what came out, and whether that is as it should be; None: not looked at.
+
+    With `fact` it is no path but what the machine is.
+    """
 
     path: str
     said: str
     holds: bool | None = True
+    fact: bool = False
 
 
 def examine(
-    *, device: str = "auto", vgg: Path | None = None, weights: dict[str, Path] | None = None
+    *, device: str = "auto", vgg: Path | None = None, weights: Mapping[str, Path] | None = None
 ) -> Iterator[Finding]:
     """Look at every path, one after the other; what raises is a finding too. Raises DeviceError for no such device."""
     chosen = choose_device(device)
-    yield Finding("device", _name(chosen))
+    yield Finding("device", _name(chosen), fact=True)
+    yield Finding("arithmetic", f"pictures: {PICTURES}; training: {Arithmetic(tf32=Speed().tf32)}", fact=True)
     for method in METHODS.values():
         if method.kind == "upscaler":
             yield _tried(f"upscale {method.name}", partial(_upscaled, method.name, chosen))
@@ -69,16 +76,28 @@ def examine(
 def report(findings: list[Finding]) -> str:
     """One block of text to put into a report: versions, then a line for each path."""
     marks = {True: "ok  ", False: "BAD ", None: "-   "}
-    bad = sum(finding.holds is False for finding in findings)
+    seen, bad = looked_at(findings), [finding.path for finding in findings if finding.holds is False]
+    left = [finding.path for finding in findings if finding.holds is None]
+    end = [f"{len(bad)} of the {len(seen)} paths that were looked at do not hold: {', '.join(bad)}"]
+    end = end if bad else [f"the {len(seen)} paths that were looked at hold"]
+    if left:
+        end.append(f"{len(left)} were not looked at, for the reasons above: {', '.join(left)}")
     lines = [f"srcore doctor: {platform.platform()}, Python {platform.python_version()}", _versions()]
     lines += [f"{marks[finding.holds]} {finding.path}: {finding.said}" for finding in findings]
-    return "\n".join([*lines, f"{bad} of {len(findings)} paths do not hold" if bad else "every path holds"])
+    return "\n".join([*lines, *end])
+
+
+def looked_at(findings: list[Finding]) -> list[Finding]:
+    """The paths that were run."""
+    return [finding for finding in findings if finding.holds is not None and not finding.fact]
 
 
 def _tried(path: str, look: Callable[[], Finding]) -> Finding:
     start = time.perf_counter()
     try:
         found = look()
+    except MethodFailed as error:
+        return Finding(path, str(error), False)
     except SrcoreError as error:
         return Finding(path, f"not looked at: {error}", None)
     except Exception as error:
@@ -162,7 +181,9 @@ def _measured(name: str, settings: Settings) -> Finding:
     compare, hr = metric.prepare(settings), _picture(256)
     worse = np.clip(hr.astype(int) + np.random.default_rng(0).integers(-40, 41, hr.shape), 0, 255).astype(np.uint8)
     equal, unlike = compare(hr, hr), compare(hr, worse)
-    holds = None if metric.no_reference else (equal > unlike) == (metric.better == "higher")
+    if metric.no_reference:  # which knows no equal pictures, and of a drawn one nothing is known
+        return Finding("", f"{equal:.4f}, {unlike:.4f} with noise", bool(np.isfinite([equal, unlike]).all()))
+    holds = (equal > unlike) == (metric.better == "higher")
     return Finding("", f"{equal:.4f} for equal pictures, {unlike:.4f} with noise", holds)
 
 

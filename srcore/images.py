@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from srcore.decoding import Decoded, Samples, Undecodable, decode
-from srcore.errors import SrcoreError
+from srcore.errors import SrcoreError, in_words
 from srcore.files import whole_file
 from srcore.profiles import ProfileError, read_profile, to_srgb
 
@@ -54,9 +54,7 @@ class ImageError(SrcoreError, ValueError):
     """A picture that cannot be read, written or used; the message names the file and says what to do."""
 
 
-def read_image(
-    source: Path | str | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS
-) -> Pixels:
+def read_image(source: Path | str | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Read a PNG, JPEG, TIFF, WebP or any other file that Pillow opens; returns uint8 (H, W, 3) RGB or (H, W) grey.
 
     Grey files (1, 8 or 16 bits, with or without alpha) come back as (H, W), all others as RGB. 16 bits become 8 by
@@ -66,15 +64,22 @@ def read_image(
     what messages call the file (default: its path). Raises ImageError for what is not a picture, is cut off or broken,
     has more than `max_pixels` pixels, or holds numbers without a known range.
     """
-    pixels, alpha, peak = _read(source, name, max_pixels)
-    return _over_white(pixels, alpha, peak)
+    return read_noting(source, name=name, max_pixels=max_pixels)[0]
+
+
+def read_noting(
+    source: Path | str | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> tuple[Pixels, list[str]]:
+    """As `read_image`, with what had to be done to the file's picture, such as "16 bits become 8"; raises the same."""
+    pixels, alpha, peak, done = _read(source, name, max_pixels)
+    return _over_white(pixels, alpha, peak), done
 
 
 def read_with_alpha(
     source: Path | str | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS
 ) -> tuple[Pixels, Pixels | None]:
     """As `read_image`, but with the colours as they are under the transparency, and that as uint8 (H, W) or None."""
-    pixels, alpha, peak = _read(source, name, max_pixels)
+    pixels, alpha, peak, _ = _read(source, name, max_pixels)
     return _eight_bits(pixels, peak), None if alpha is None else _eight_bits(alpha, peak)
 
 
@@ -94,11 +99,11 @@ def encode_png(pixels: Pixels) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", _stored(rows.tobytes())) + _chunk(b"IEND")
 
 
-def write_image(path: Path | str, pixels: Pixels, *, alpha: Pixels | None = None) -> None:
+def write_image(path: Path | str, pixels: Pixels, *, alpha: Pixels | None = None, made_by: str = "") -> None:
     """Write a uint8 (H, W, 3) RGB or (H, W) grey picture as a PNG file; it appears whole or not at all.
 
-    `alpha` is uint8 (H, W) of the same size. Raises ImageError for another suffix than .png (others lose pixels) or a
-    folder that cannot be written.
+    `alpha` is uint8 (H, W) of the same size; `made_by` goes into the file as its comment. Raises ImageError for another
+    suffix than .png (others lose pixels) or a folder that cannot be written.
     """
     path = Path(path)
     check_pixels(pixels)
@@ -110,23 +115,25 @@ def write_image(path: Path | str, pixels: Pixels, *, alpha: Pixels | None = None
         raise ImageError(f"{path}: pictures are written as PNG only; name it {path.stem}.png")
     try:
         with whole_file(path) as file:
-            Image.fromarray(pixels).save(file, format="PNG", pnginfo=_signature())
+            Image.fromarray(pixels).save(file, format="PNG", pnginfo=_signature(made_by))
     except OSError as error:
         raise ImageError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def was_written_here(path: Path) -> bool:
+def was_written_here(path: Path | str) -> bool:
     """Whether `write_image` wrote this file: its PNG says so. False for what cannot be read."""
     try:
-        with Image.open(path) as image:
+        with _opened(Path(path), LARGEST_PIXELS) as image:
             return image.info.get(_SIGNATURE[0]) == _SIGNATURE[1]
     except Exception:  # decoders raise nearly every type on broken data
         return False
 
 
-def _signature() -> PngInfo:
+def _signature(made_by: str) -> PngInfo:
     info = PngInfo()
     info.add_text(*_SIGNATURE)
+    if made_by:
+        info.add_text("Comment", made_by)
     return info
 
 
@@ -145,15 +152,25 @@ def check_pixels(pixels: Pixels) -> None:
         raise ImageError(f"a picture has the shape (height, width, 3) or (height, width), not {pixels.shape}")
 
 
-def _read(source: Path | str | BinaryIO, name: str | None, max_pixels: int) -> tuple[Samples, Samples | None, int]:
-    """Colour and alpha, 0..peak, upright and in sRGB; alpha is None without transparency."""
+def _read(
+    source: Path | str | BinaryIO, name: str | None, max_pixels: int
+) -> tuple[Samples, Samples | None, int, list[str]]:
+    """Colour and alpha, 0..peak, upright and in sRGB, and what was done; alpha is None without transparency."""
     source = Path(source) if isinstance(source, str) else source
     name = name or str(source if isinstance(source, Path) else getattr(source, "name", "the uploaded file"))
     try:
         with _opened(source, max_pixels) as image:
             _check_size(image.width, image.height, name, max_pixels)
-            found = _in_srgb(decode(image, source), image, name)
+            decoded = decode(image, source)
+            found = _in_srgb(decoded, image, name)
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            done = {
+                "only the first of its frames is taken": getattr(image, "n_frames", 1) > 1,
+                "16 bits become 8": decoded.peak > 255,
+                "transparency is laid over white": decoded.alpha is not None,
+                "colours are converted to sRGB": found is not decoded,
+                "turned upright": orientation in _UPRIGHT,
+            }
     except ImageError:
         raise
     except Undecodable as error:
@@ -168,21 +185,18 @@ def _read(source: Path | str | BinaryIO, name: str | None, max_pixels: int) -> t
         raise ImageError(f"{name}: broken or cut off ({error}); fetch or save the file again") from error
     turn = _UPRIGHT.get(orientation, np.asarray)
     alpha = None if found.alpha is None else np.ascontiguousarray(turn(found.alpha))
-    return np.ascontiguousarray(turn(found.colour)), alpha, found.peak
+    return np.ascontiguousarray(turn(found.colour)), alpha, found.peak, [word for word, is_so in done.items() if is_so]
 
 
 def _said(error: OSError) -> str:
     """What is wrong with a file that cannot be opened, in words; decoders have errors without a number."""
-    words = {
-        errno.ENOENT: "there is no such file",
-        errno.EISDIR: "is a folder, where a picture is needed; name the files in it",
-        errno.ELOOP: "is a link that leads back to itself",
-        errno.ENAMETOOLONG: "the name is too long for a file",
-        errno.EACCES: "may not be read by this user",
-    }
     if error.errno is None:
         return f"broken or cut off ({error}); fetch or save the file again"
-    return words.get(error.errno, f"cannot be read ({error.strerror})")
+    words = {
+        errno.EISDIR: "is a folder, where a picture is needed; name the files in it",
+        errno.EACCES: "may not be read by this user",
+    }
+    return words.get(error.errno, in_words(error))
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from srcore.arithmetic import PICTURES
 from srcore.color_torch import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from srcore.errors import SrcoreError
-from srcore.methods.method import OnProgress
+from srcore.methods.method import MethodFailed, OnProgress
 from srcore.networks.generator import Generator
 from srcore.networks.srresnet import SRResNet
 from srcore.networks.srresnet_inference import SRResNetForInference
@@ -157,11 +158,12 @@ class Engine:
 
     def _compute(self, lr: Tensor) -> Tensor:
         lr = lr.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
-        # No TF32: float32 is for where float16 does not do. The algorithms are those that give the same sums each time.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        with PICTURES.set():
             sr = apply_network(self._fast, lr, torch.float16 if self.half else torch.float32)
             if self.half and not torch.isfinite(sr).all():
                 sr = apply_network(self._exact, lr, torch.float32)
+            if not torch.isfinite(sr).all():
+                raise MethodFailed("the network gave values that are no finite numbers; look at its weights")
         return sr.clamp_(0, 1)
 
     def _bytes(self, lr_pixels: int) -> int:

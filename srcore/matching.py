@@ -17,9 +17,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from mimetypes import guess_type
 from pathlib import Path
 from typing import NamedTuple
 
+from srcore.errors import in_words
+from srcore.files import is_folder
 from srcore.images import ImageError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -57,13 +60,30 @@ class NameMatch:
 
 def picture_files(folder: Path) -> list[Path]:
     """The files of a folder that are pictures by their ending, by name. Raises ImageError for no folder."""
+    return [file for file in all_files(folder) if file.suffix.lower() in PICTURE_SUFFIXES]
+
+
+def passed_over(files: Iterable[Path]) -> str:
+    """A line that names the pictures of kinds for which folders are not searched, such as GIF; "" without any."""
+    others = [file for file in files if file.suffix.lower() not in PICTURE_SUFFIXES and not is_folder(file)]
+    named = [file for file in others if (guess_type(file.name)[0] or "").startswith("image/")]
+    return f"passed over, being of a kind that is read only where it is named itself: {some(named)}" if named else ""
+
+
+def some(files: Sequence[Path]) -> str:
+    """The first few by name, and how many more."""
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    return ", ".join(file.name for file in files[:5]) + more
+
+
+def all_files(folder: Path) -> list[Path]:
+    """What a folder holds, but for hidden files, by name. Raises ImageError for no folder."""
     try:
-        files = [file for file in folder.iterdir() if not file.name.startswith(".")]
-        return sorted(file for file in files if file.suffix.lower() in PICTURE_SUFFIXES)
+        return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
     except NotADirectoryError as error:
         raise ImageError(f"{folder} is not a folder") from error
     except OSError as error:
-        raise ImageError(f"{folder} is not a folder that can be read ({error.strerror or error})") from error
+        raise ImageError(f"{folder} is not a folder that can be read ({in_words(error)})") from error
 
 
 def match_names(
@@ -99,20 +119,22 @@ def match_names(
     match.left_over.extend(file for file in given if file not in taken)
     for name in names:
         if not fits[name]:
-            match.problems[name] = _missing(name, match.left_over)
+            match.problems[name] = f"no file has this name{_not_used(name, match.left_over)}"
     return _with_ends(match, chosen)
 
 
-def read_mapping(path: Path) -> dict[str, str]:
+def read_mapping(path: Path | str) -> dict[str, str]:
     """Name -> file name, from a CSV of two columns, name and file; a header "name,file" is passed over.
 
     Raises ImageError for a file that is none, and for a name that stands there twice.
     """
     mapping: dict[str, str] = {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read as a mapping: {in_words(error)}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ImageError(f"{path} cannot be read as a mapping: {error}") from error
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
@@ -128,16 +150,14 @@ def read_mapping(path: Path) -> dict[str, str]:
 
 def _mapped(names: Sequence[str], files: Sequence[Path], mapping: Mapping[str, str]) -> NameMatch:
     by_name = {file.name: file for file in files} | {file.stem: file for file in files}
-    match = NameMatch()
+    found = {name: by_name[mapping[name]] for name in names if mapping.get(name) in by_name}
+    match = NameMatch(found, left_over=[file for file in files if file not in found.values()])
     for name in names:
         if name not in mapping:
-            match.problems[name] = "the mapping does not have this name"
-        elif mapping[name] not in by_name:
-            match.problems[name] = f"the mapping says {mapping[name]}, which is not there"
-        else:
-            match.files[name] = by_name[mapping[name]]
-    used = set(match.files.values())
-    match.left_over.extend(file for file in files if file not in used)
+            match.problems[name] = f"the mapping does not have this name{_not_used(name, match.left_over)}"
+        elif name not in found:
+            said = f"the mapping says {mapping[name]}, which is not there"
+            match.problems[name] = f"{said}{_not_used(mapping[name], match.left_over)}"
     return match
 
 
@@ -187,14 +207,15 @@ def _chosen(fits: Sequence[Fit], common: tuple[str, str] | None, scale: int | No
     return next((few for few in kept if len(few) == 1), list(fits))
 
 
-def _missing(name: str, left_over: Sequence[Path]) -> str:
+def _not_used(name: str, left_over: Sequence[Path]) -> str:
+    """The files that are nobody's, those named much like it first."""
     if not left_over:
-        return "no file has this name"
+        return ""
     stems = {file.stem: file.name for file in left_over}
     near = get_close_matches(name, stems, n=3, cutoff=0.5)
     shown = [stems[stem] for stem in near] or [file.name for file in left_over[:3]]
     more = f" and {len(left_over) - len(shown)} more" if len(left_over) > len(shown) else ""
-    return f"no file has this name; not used: {', '.join(shown)}{more}"
+    return f"; not used: {', '.join(shown)}{more}"
 
 
 def _with_ends(match: NameMatch, chosen: Sequence[Fit]) -> NameMatch:

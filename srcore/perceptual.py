@@ -17,7 +17,7 @@ class FeatureDistance:
     `vgg` is as for VGGFeatures; other weights give other figures. Raises WeightsError and DeviceError.
     """
 
-    def __init__(self, vgg: Path | None = None, *, device: str = "auto") -> None:
+    def __init__(self, vgg: Path | str | None = None, *, device: str = "auto") -> None:
         self._device = choose_device(device)
         self._network = VGGFeatures("vgg54", vgg).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

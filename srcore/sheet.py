@@ -11,6 +11,7 @@ from srcore.methods.running import upscale
 from srcore.metrics import MetricRecipe, measure
 from srcore.registry import METHODS, get_method
 from srcore.resize import upscale_nearest
+from srcore.scale import SCALE
 
 _GAP = 8  # pixels between and around the panels
 _TEXT = 14  # height of a line in pixels
@@ -51,7 +52,8 @@ def sheet(
     if not isinstance(methods, Mapping):
         methods = {name: upscale(lr, name, scale=scale, device=device) for name in methods}
     area = _inside(hr, region)
-    panels = [_panel(upscale_nearest(as_rgb(lr), scale), area, zoom, "LR", "input")]
+    said = "input" if scale == SCALE else f"input, {scale}x"
+    panels = [_panel(upscale_nearest(as_rgb(lr), scale), area, zoom, "LR", said)]
     for name, pixels in methods.items():
         score = measure(hr, pixels, recipe=recipe, crop=scale)
         title = get_method(name).display_name if name in METHODS else name

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srcore.errors import SrcoreError
+from srcore.errors import SrcoreError, in_words
 from srcore.files import whole_file
 
 if TYPE_CHECKING:
@@ -111,15 +111,22 @@ def _enter(name: str, entry: dict[str, Any]) -> None:
         file.write((json.dumps(manifest() | {name: entry}, indent=2) + "\n").encode())
 
 
-def read_state(path: Path) -> "dict[str, Tensor]":
-    """The tensors of any safetensors file. Loads torch. Raises WeightsError if it is missing or something else."""
+def read_state(path: Path | str, *, name: str = "") -> "dict[str, Tensor]":
+    """The tensors of any safetensors file. Loads torch. Raises WeightsError if it is missing or something else.
+
+    `name` is what an error calls the file.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load as parse
 
     try:
-        state: dict[str, Tensor] = parse(path.read_bytes())
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as safetensors: {error}") from error
+        data = Path(path).read_bytes()
+        state: dict[str, Tensor] = parse(data)
+    except OSError as error:
+        raise WeightsError(f"{name or path}: {in_words(error)}") from error
+    except SafetensorError as error:
+        reason = f"cannot be read as safetensors ({error}): it is cut off or something else" if data else "is empty"
+        raise WeightsError(f"{name or path} {reason}; fetch it again") from error
     return state
 
 
@@ -131,11 +138,11 @@ def publish(name: str, state: "dict[str, Tensor]", facts: dict[str, Any]) -> Pat
     return path
 
 
-def save_state(path: Path, state: "dict[str, Tensor]") -> str:
+def save_state(path: Path | str, state: "dict[str, Tensor]") -> str:
     """Write a network's state as a safetensors file, whole or not at all; its sha256."""
     from safetensors.torch import save
 
     data = save({key: value.detach().cpu().contiguous() for key, value in state.items()})
-    with whole_file(path) as file:
+    with whole_file(Path(path)) as file:
         file.write(data)
     return hashlib.sha256(data).hexdigest()

@@ -26,6 +26,7 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 class BenchmarkAdmin(ReadOnly):
     list_display = (
         "name",
+        "scale",
         "created_at",
     )
 
@@ -62,6 +63,7 @@ class StimulusAdmin(ReadOnly):
         "ssim",
         "seconds",
         "device",
+        "sees",
     )
     list_filter = (
         "state",
@@ -72,6 +74,7 @@ class StimulusAdmin(ReadOnly):
 
 @admin.register(StudyEvent)
 class StudyEventAdmin(ReadOnly):
+    list_select_related = ("study",)
     list_display = (
         "at",
         "study",

@@ -11,13 +11,35 @@ from dataclasses import dataclass
 from django.db import connection
 
 from srcore.registry import METHODS
-from studies.models import Benchmark, Method, Rater, SourceImage, Stimulus, Study, Trial
+from studies.models import Benchmark, Method, MetricValue, Rater, SourceImage, Stimulus, Study, StudyMetric, Task, Trial
+from studies.models.task import comparison_scale, degradation_scale, pair_scale
 from tests.studies import factories
 
 # Rows made after `distinctive_ids` have numbers from here on: nothing else on a page looks like one.
 FIRST_ID = 7_391_000
 AN_ID = re.compile(rb"(?<!\d)7391\d{3}(?!\d)")
 BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{6,}={0,2}")
+
+
+# The study's name, its benchmark's, and its methods', for each kind: one site may hold a study of each.
+WORDS = {
+    "rating": ("wombat", "quokka", {"nearest": "okapi", "bicubic": "tapir", "hr": "serval"}),
+    "pair": ("koala", "dingo", {"nearest": "ocelot", "bicubic": "bongo", "hr": "caracal"}),
+    "comparison": ("jackal", "weasel", {"nearest": "ferret", "bicubic": "lemur", "hr": "gibbon"}),
+    # The original keeps its name, by which its place in a trial is found.
+    "degradation": ("walrus", "badger", {"nearest": "gopher", "bicubic": "marmot"}),
+    "original": ("narwhal", "beluga", {"nearest": "dugong", "bicubic": "manatee"}),
+}
+TASKS = {
+    "rating": {},
+    "pair": {"task": Task.PAIR, "scale": pair_scale(ties=True)},
+    "comparison": {"task": Task.COMPARISON, "scale": comparison_scale()},
+    "degradation": {"task": Task.DEGRADATION, "scale": degradation_scale()},
+    "original": {
+        "task": Task.PAIR, "scale": pair_scale(ties=True), "original_on_key": True, "methods": ("nearest", "bicubic")
+    },
+}  # fmt: skip
+"""What makes a study of each kind; the last is of pairs with the original on a key."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +85,23 @@ def distinctive_ids() -> None:
                 cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table, start])
 
 
-def study_with_telling_names() -> Rater:
-    """A launched study whose benchmark, sources, methods and own name are words that occur nowhere else."""
+def study_with_telling_names(*, images: int = 2, kind: str = "rating") -> Rater:
+    """A launched study whose benchmark, sources, methods and own name are words that occur nowhere else.
+
+    `kind`: one of TASKS; that of ratings has a calibration.
+    """
     distinctive_ids()
-    benchmark = factories.make_benchmark("quokka", images=2)
-    anchors = factories.make_benchmark("numbat", images=1)
-    study = factories.make_study(name="wombat", benchmarks=[benchmark], calibration=anchors)
+    name, of_benchmark, words = WORDS[kind]
+    benchmark = factories.make_benchmark(of_benchmark, images=images)
+    anchors = factories.make_benchmark("numbat", images=1) if kind == "rating" else None
+    study = factories.make_study(name=name, benchmarks=[benchmark], calibration=anchors, **TASKS[kind])
     factories.launch(study)
-    for word, method in zip(("okapi", "tapir", "serval"), ("nearest", "bicubic", "hr"), strict=True):
+    StudyMetric.objects.create(study=study, metric="ssimulacra2")
+    MetricValue.objects.bulk_create(
+        MetricValue(stimulus=stimulus, metric="ssimulacra2", value=61.739174)
+        for stimulus in Stimulus.objects.filter(source__benchmark=benchmark)
+    )
+    for method, word in words.items():
         Method.objects.filter(name=method).update(name=word, display_name=f"{word} display")
     return factories.make_rater(study, label="bilby")
 
@@ -79,8 +110,11 @@ def secrets_of(rater: Rater) -> dict[str, str]:
     """Every text that would tell something -> what it is."""
     found = {name: "a method of the registry" for name in METHODS if len(name) > 3}
     found |= {m.display_name: "a method's display name" for m in METHODS.values() if len(m.display_name) > 3}
-    found |= {"okapi": "a method", "tapir": "a method", "serval": "a method", "bilby": "the rater's label"}
-    found |= {"quokka": "a source or benchmark", "numbat": "a source or benchmark", "wombat": "the study's name"}
+    found |= {"numbat": "a source or benchmark", "bilby": "the rater's label"}
+    for study, benchmark, methods in WORDS.values():
+        found |= {study: "the study's name", benchmark: "a source or benchmark"}
+        found |= dict.fromkeys(methods.values(), "a method")
+    found |= {"ssimulacra2": "a metric", "61.739174": "a metric's value"}
     for source in SourceImage.objects.all():
         found |= {source.hr_sha256: "a source's hash", source.lr_sha256: "a source's hash"}
         found |= {source.hr.name: "a source's file", source.lr.name: "a source's file"}

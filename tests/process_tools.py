@@ -1,6 +1,8 @@
 """Looking at real processes from a test."""
 
 import os
+import random
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,3 +41,19 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free, and that no connection out of this machine is given meanwhile.
+
+    The kernel gives those from 32768 on: one that it gave to a test and took back, another test's connection can hold
+    by the time a server asks for it, and again when that is killed and started.
+    """
+    free: list[int] = []
+    for port in random.SystemRandom().sample(range(15000, 32000), 200):
+        with socket.socket() as candidate:
+            if candidate.connect_ex(("127.0.0.1", port)) != 0:
+                free.append(port)
+        if len(free) == count:
+            return free
+    raise OSError(f"no {count} free ports under 32000")

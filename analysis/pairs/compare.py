@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 DRAWS = 1000
 EVERY = "all"  # the source of a row that pools all sources
+_BESIDE = [
+    *("source", "method", "n_scores", "mos", "mos_low", "mos_high", "n_choices", "strength", "low", "high"),
+    "mos_centred",
+]
 
 
 def beside_scores(pairs: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
@@ -44,7 +48,7 @@ def beside_scores(pairs: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
         joined["mos_centred"] = joined["mos"] - joined["mos"].mean()
         joined.insert(0, "source", source)
         tables.append(joined)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["source", "method"])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_BESIDE)
 
 
 def common(pairs: pd.DataFrame, ratings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -184,8 +184,10 @@ def with_others(pairs: pd.DataFrame) -> pd.DataFrame:
     """Each rater beside the others: rater, n (answers with an answer of somebody else), agreement (mean share of the
     others that answered alike), expected (that of the other raters among themselves on the same items), p (one-sided,
     exact binomial, that a coin agrees with the others' majority so often), majority (share of
-    answers with it), decided.
+    answers with it), decided. No row for a table without rows.
     """
+    if pairs.empty:
+        return pd.DataFrame(columns=_OTHERS_COLUMNS)
     counts, table = _answers(pairs)
     answer = 1 - table["answer"].to_numpy()
     item = table["item"].to_numpy()
@@ -207,7 +209,10 @@ def with_others(pairs: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             (name, int((n[own] > 0).sum()), _mean(alike[own]), _mean(among[own]), _ratio(hits, trials), trials, p)
         )
-    return pd.DataFrame(rows, columns=["rater", "n", "agreement", "expected", "majority", "decided", "p"])
+    return pd.DataFrame(rows, columns=_OTHERS_COLUMNS)
+
+
+_OTHERS_COLUMNS = ["rater", "n", "agreement", "expected", "majority", "decided", "p"]
 
 
 def _mean(values: np.ndarray) -> float:

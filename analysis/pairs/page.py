@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 import pandas as pd
 
 from analysis import plots as shared
-from analysis.page import MOST_ROWS, _clear, _page_table, cell
+from analysis.checklist import checklist
+from analysis.folder import page_table, render_page, worst_change, write_parts, write_pictures
+from analysis.latex import paragraphs
+from analysis.page import cell, with_stand_ins
 from analysis.pairs import latex, plots
+from analysis.pairs.archive import write_pairs_archive
+from analysis.pairs.methodology import pairs_methodology
 from analysis.pairs.report import PairsResults, analyse_pairs, pairs_summary
+from analysis.pairs.schema import validate_pairs
 from analysis.paper import title
+from analysis.schema import validate_ratings
+from analysis.summary import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from analysis.pairs.report import PairsOptions
 
 _CAPTIONS = {
-    "strengths": "Log strengths with 95 % intervals, the strongest on top; their mean is 0. Hollow squares: those of "
-    "Thurstone's model, stretched to the same spread.",
+    "strengths": "Log strengths with 95 % intervals, the strongest on top, the original last; their mean is 0. Hollow "
+    "squares: those of Thurstone's model, stretched to the same spread.",
     "matrix": "How often the method of the row was chosen over that of the column, in per cent.",
     "against": "Share of choices against the original with 95 % intervals; the line: as often one as the other.",
     "sources": "Log strengths within each source by itself, with 95 % intervals.",
@@ -41,25 +47,28 @@ def write_pairs_report(
     *,
     out: Path,
     options: PairsOptions | None = None,
+    protocol: Mapping[str, Any] | None = None,
+    pictures: Mapping[str, bytes] | None = None,
     digests: Mapping[str, str] | None = None,
 ) -> PairsResults:
-    """Analyse and write everything under `out`, made if need be; the files of an earlier report there are replaced."""
+    """Analyse and write everything under `out`, made if need be; the files of an earlier report there are replaced.
+
+    `protocol`: how the study was run, field by field, as the site exports it. `pictures` of what raters saw, by file
+    name. Beside the report lie its data and what makes it again (`analysis.pairs.archive`).
+    """
     results = analyse_pairs(pairs, ratings, options=options, digests=digests)
-    _clear(out)
-    for folder in ("tables", "figures"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    for name, table in sorted(csv_tables(results).items()):
-        table.to_csv(out / "tables" / f"{name}.csv", index=False, lineterminator="\n")
-    for name, text in latex.tables(results).items():
-        (out / "tables" / f"{name}.tex").write_text(text, encoding="utf-8")
-    images = {}
-    for name, figure in figures(results).items():
-        images[name] = shared.svg(figure)
-        (out / "figures" / f"{name}.svg").write_bytes(images[name])
-        (out / "figures" / f"{name}.png").write_bytes(shared.png(figure))
-    text = json.dumps(pairs_summary(results), indent=1, ensure_ascii=False, allow_nan=False)
+    images = write_parts(out, tables=csv_tables(results), latex=latex.tables(results), figures=figures(results))
+    text = json_text(pairs_summary(results))
     (out / "summary.json").write_text(text + "\n", encoding="utf-8")
-    (out / "report.html").write_text(html(results, images), encoding="utf-8")
+    checked = validate_pairs(pairs)
+    said = pairs_methodology(results, checked, protocol)
+    (out / "methods.txt").write_text("\n\n".join(said.values()) + "\n", encoding="utf-8")
+    (out / "methods.tex").write_text(paragraphs(said), encoding="utf-8")
+    copies = write_pictures(out, pictures or {})
+    page = html(results, images, said, checklist(protocol, copies))
+    (out / "report.html").write_text(page, encoding="utf-8")
+    scores = None if ratings is None else validate_ratings(ratings)
+    write_pairs_archive(out, checked, scores, results.options, protocol=protocol, pictures=copies)
     return results
 
 
@@ -73,19 +82,21 @@ def csv_tables(results: PairsResults) -> dict[str, pd.DataFrame]:
 
 def figures(results: PairsResults) -> dict[str, Figure]:
     """Every figure that the results allow, by file name."""
-    tables = results.tables
-    order = tables["strengths"]["method"].tolist()
-    drawn: dict[str, Figure | None] = {"matrix": plots.matrix(tables["pair_shares"], order)}
+    results = _legible(results)[0]
+    tables, titled = results.tables, {"titles": results.titles}
+    order = results.order()
+    drawn: dict[str, Figure | None] = {"matrix": plots.matrix(tables["pair_shares"], order, **titled)}
     if not results.unfitted:
-        drawn["strengths"] = plots.strengths(tables["strengths"], tables.get("thurstone"))
+        ranked = tables["strengths"].set_index("method").loc[order].reset_index()
+        drawn["strengths"] = plots.strengths(ranked, tables.get("thurstone"), **titled)
     if results.has("by_source"):
-        drawn["sources"] = plots.sources(tables["by_source"], order)
+        drawn["sources"] = plots.sources(tables["by_source"], order, **titled)
     if results.has("against"):
-        drawn["against"] = plots.against(tables["against"], str(results.reference))
+        drawn["against"] = plots.against(tables["against"], str(results.reference), **titled)
     if results.has("sides"):
         drawn["raters"] = plots.raters(tables["sides"], tables["with_others"], rejected(results))
     if results.has("beside_scores"):
-        drawn["beside"] = plots.beside(tables["beside_scores"])
+        drawn["beside"] = plots.beside(tables["beside_scores"], **titled)
     made = {name: figure for name, figure in drawn.items() if figure is not None}
     if results.simulated:
         for figure in made.values():
@@ -93,38 +104,46 @@ def figures(results: PairsResults) -> dict[str, Figure]:
     return made
 
 
+def _legible(results: PairsResults) -> tuple[PairsResults, list[str]]:
+    others = {column: _named(results, column) for column in ("rater", "source")}
+    return with_stand_ins(results, results.tables["strengths"]["method"], others)
+
+
+def _named(results: PairsResults, column: str) -> list[str]:
+    """The names of a column in any table, each once."""
+    columns = [table[column] for table in results.tables.values() if column in table]
+    return list(dict.fromkeys(str(name) for found in columns for name in found))
+
+
 def rejected(results: PairsResults) -> set[str]:
     """The raters that any screen proposes to leave out."""
     return {rater for table in results.screens.values() for rater in table.loc[table["rejected"], "rater"]}
 
 
-def html(results: PairsResults, images: dict[str, bytes]) -> str:
-    """The page, with its figures inside."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cell"] = _cell
-    encoded = {name: base64.b64encode(image).decode("ascii") for name, image in images.items()}
+def html(
+    results: PairsResults, images: dict[str, bytes], said: Mapping[str, str], asked: Sequence[tuple[str, str]]
+) -> str:
+    """The page, with its figures inside; `said`: the paragraphs "Methods", `asked`: the checklist."""
     tables = dict(results.tables)
     tables["power"] = _readable(tables["power"])
-    return environment.get_template("pairs.html").render(
+    return render_page(
+        "pairs.html",
+        cell=partial(_cell, titles=results.titles),
+        images=images,
         results=results,
         options=results.options,
         counts=results.counts,
-        tables={name: _page_table(table) for name, table in tables.items()},
-        worst={name: _worst(table) for name, table in results.effects.items()},
-        images=encoded,
+        tables={name: page_table(table) for name, table in tables.items()},
+        worst={name: worst_change(table) for name, table in results.effects.items()},
         captions=_CAPTIONS,
-        most_rows=MOST_ROWS,
+        notes=[*results.notes, *_legible(results)[1]],
+        methods=said,
+        checklist=asked,
     )
 
 
-def _cell(value: object, column: str) -> str:
-    return title(str(value)) if column in ("method", "method_a", "method_b") else cell(value, column)
+def _cell(value: object, column: str, *, titles: Mapping[str, str]) -> str:
+    return title(str(value), titles) if column in ("method", "method_a", "method_b") else cell(value, column)
 
 
 def _readable(plan: pd.DataFrame) -> pd.DataFrame:
@@ -133,8 +152,3 @@ def _readable(plan: pd.DataFrame) -> pd.DataFrame:
     for column in ("raters", "choices"):
         found[column] = [int(value) if value < float("inf") else "no number" for value in plan[column]]
     return found
-
-
-def _worst(effect: pd.DataFrame) -> float:
-    change = effect["change"].abs() if "change" in effect else pd.Series(dtype=float)
-    return float(change.max()) if change.notna().any() else float("nan")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from analysis.plots import Titles
+
 MOST_CELLS = 12  # methods up to which every cell of the matrix carries its number
 
 
 @mpl.rc_context(_RC)
-def strengths(table: pd.DataFrame, thurstone: pd.DataFrame | None = None) -> Figure:
-    """Log strengths with intervals, the strongest on top; Thurstone's beside, scaled to the same spread, hollow."""
+def strengths(table: pd.DataFrame, thurstone: pd.DataFrame | None = None, *, titles: Titles = None) -> Figure:
+    """Log strengths with intervals, in the table's order; Thurstone's beside, scaled to the same spread, hollow."""
     figure, (axes,) = _figure(7, 1.2 + 0.3 * len(table))
     y = np.arange(len(table))[::-1]
     value = table["strength"].to_numpy()
@@ -31,7 +33,7 @@ def strengths(table: pd.DataFrame, thurstone: pd.DataFrame | None = None) -> Fig
         known = f"Thurstone V, x {scale:.2f}"
         axes.plot(other * scale, y - 0.22, "s", color=RED, markerfacecolor="white", markersize=4, label=known)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(y, [method_label(method) for method in table["method"]])
+    axes.set_yticks(y, [method_label(method, titles) for method in table["method"]])
     axes.set(xlabel="log strength (mean 0)", ylim=(-0.7, len(table) - 0.4))
     axes.grid(axis="x", color="#e5e5e5", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -41,8 +43,8 @@ def strengths(table: pd.DataFrame, thurstone: pd.DataFrame | None = None) -> Fig
 
 
 @mpl.rc_context(_RC)
-def matrix(pairs: pd.DataFrame, order: list[str]) -> Figure:
-    """How often the row's method is chosen over the column's, in per cent; the row order is that of the strengths."""
+def matrix(pairs: pd.DataFrame, order: list[str], *, titles: Titles = None) -> Figure:
+    """How often the row's method is chosen over the column's, in per cent; in `order`."""
     size = len(order)
     shares = np.full((size, size), np.nan)
     place = {method: index for index, method in enumerate(order)}
@@ -56,7 +58,7 @@ def matrix(pairs: pd.DataFrame, order: list[str]) -> Figure:
         for a, b in zip(*np.nonzero(~np.isnan(shares)), strict=True):
             dark = shares[a, b] > 0.55
             axes.annotate(f"{100 * shares[a, b]:.0f}", (b, a), ha="center", va="center", color="white" if dark else INK)
-    names = [method_label(method) for method in order] if size <= MOST_LABELS else []
+    names = [method_label(method, titles) for method in order] if size <= MOST_LABELS else []
     where = range(len(names))
     axes.set_xticks(where, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(where, names)
@@ -66,7 +68,7 @@ def matrix(pairs: pd.DataFrame, order: list[str]) -> Figure:
 
 
 @mpl.rc_context(_RC)
-def against(table: pd.DataFrame, reference: str) -> Figure:
+def against(table: pd.DataFrame, reference: str, *, titles: Titles = None) -> Figure:
     """Share of choices against the original with interval; a line at a half, where nobody can tell."""
     figure, (axes,) = _figure(7, 1.2 + 0.3 * len(table))
     y = np.arange(len(table))[::-1]
@@ -74,8 +76,8 @@ def against(table: pd.DataFrame, reference: str) -> Figure:
     bars = np.stack([value - 100 * table["low"], 100 * table["high"] - value])
     axes.errorbar(value, y, xerr=np.maximum(bars, 0), fmt="o", color=BLUE, capsize=3, markersize=5)
     axes.axvline(50, color=INK, linewidth=0.8)
-    axes.set_yticks(y, [method_label(method) for method in table["method"]])
-    axes.set(xlabel=f"chosen over {method_label(reference)}, per cent (ties count a half)", xlim=(0, 100))
+    axes.set_yticks(y, [method_label(method, titles) for method in table["method"]])
+    axes.set(xlabel=f"chosen over {method_label(reference, titles)}, per cent (ties count a half)", xlim=(0, 100))
     axes.set_ylim(-0.7, len(table) - 0.4)
     axes.grid(axis="x", color="#e5e5e5", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -83,7 +85,7 @@ def against(table: pd.DataFrame, reference: str) -> Figure:
 
 
 @mpl.rc_context(_RC)
-def sources(table: pd.DataFrame, order: list[str]) -> Figure | None:
+def sources(table: pd.DataFrame, order: list[str], *, titles: Titles = None) -> Figure | None:
     """Strengths of each source by itself beside each other, one marker a method; None with too many to tell apart."""
     fitted = table[table["reason"] == ""]
     names = sorted(set(fitted["source"]))
@@ -97,9 +99,8 @@ def sources(table: pd.DataFrame, order: list[str]) -> Figure | None:
         value = part["strength"].to_numpy()
         bars = np.stack([value - part["low"], part["high"] - value])
         x = np.arange(len(names)) + offset
-        axes.errorbar(
-            x, value, yerr=bars, fmt=marker, color=colour, markersize=4, elinewidth=0.8, label=method_label(method)
-        )
+        style: dict[str, Any] = {"fmt": marker, "color": colour, "markersize": 4, "elinewidth": 0.8}
+        axes.errorbar(x, value, yerr=bars, label=method_label(method, titles), **style)
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xticks(range(len(names)), [short(name) for name in names], rotation=45, ha="right", rotation_mode="anchor")
     axes.set(ylabel="log strength within the source", xlabel="source")
@@ -135,7 +136,7 @@ def raters(sides: pd.DataFrame, others: pd.DataFrame, rejected: set[str]) -> Fig
 
 
 @mpl.rc_context(_RC)
-def beside(table: pd.DataFrame) -> Figure:
+def beside(table: pd.DataFrame, *, titles: Titles = None) -> Figure:
     """MOS against strength: methods over all sources (filled), stimuli within their source (small, grey)."""
     pooled, each = table[table["source"] == "all"], table[table["source"] != "all"]
     figure, (axes,) = _figure(6, 4.2)
@@ -144,7 +145,8 @@ def beside(table: pd.DataFrame) -> Figure:
     if len(pooled) <= MOST_LABELS:
         for row in pooled.itertuples():
             where = (float(row.mos_centred), float(row.strength))  # type: ignore[arg-type]
-            axes.annotate(method_label(str(row.method)), where, xytext=(6, 4), textcoords="offset points", fontsize=8)
+            label = method_label(str(row.method), titles)
+            axes.annotate(label, where, xytext=(6, 4), textcoords="offset points", fontsize=8)
     axes.axhline(0, color="#cccccc", linewidth=0.6, zorder=0)
     axes.axvline(0, color="#cccccc", linewidth=0.6, zorder=0)
     axes.set(xlabel="MOS less its mean over the methods", ylabel="log strength (mean 0)")

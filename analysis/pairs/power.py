@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import optimize, special
 
 from analysis.intervals import proportion_interval
 from analysis.pairs.choices import choices
@@ -27,6 +27,7 @@ DEVIATION = 0.3  # of a method's log strength by rater, and by source, where no 
 SOURCES = (10, 20, 40, 80)
 PAIRS = (20, 60, 120)
 MOST_RATERS = 10_000
+_LARGEST_SHARE = 0.95  # beyond it a difference needs no planning
 
 
 def deviations(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -51,6 +52,7 @@ def plan(
     rater_sd: float = DEVIATION,
     source_sd: float = DEVIATION,
     tie: float = 0.0,
+    against: bool = False,
     comparisons: int = 1,
     power: float = POWER,
     alpha: float = ALPHA,
@@ -61,8 +63,9 @@ def plan(
     share, methods, sources, pairs_per_rater, random (as the analysis will take them), raters (inf: not with so few
     sources), choices (of all raters), power (reached). The difference of log strengths has the variance
     2 rater_sd^2 / R + 2 source_sd^2 / S + 2 / (methods n i), n choices of every two methods with information i each;
-    noncentral t with the degrees of freedom that the analysis uses; alpha / `comparisons`. At least 20 raters, and
-    under 20 sources for those sources alone. Raises ValueError on what no study can have.
+    noncentral t with the degrees of freedom that the analysis uses; alpha / `comparisons`. `against`: each method meets
+    one alone, over which it is to be chosen; its n choices then tell 1 / (n i). At least 20 raters, and under 20
+    sources for those sources alone. Raises ValueError on what no study can have.
     """
     if not 0.5 < share < 1 or methods < 2 or comparisons < 1 or min(*sources, *pairs_per_rater) < 1:
         raise ValueError("share must lie between 0.5 and 1, methods be at least 2, comparisons and the rest at least 1")
@@ -70,7 +73,7 @@ def plan(
     for source in sources:
         for pairs in pairs_per_rater:
             spread = (2 * rater_sd**2, 2 * source_sd**2 if source >= ENOUGH else 0.0)
-            noise = _noise(share, methods, pairs, tie)
+            noise = _noise(share, methods, pairs, tie, against=against)
             raters, reached = _search(share, spread, noise, source, alpha / comparisons, power)
             random = "raters and sources" if source >= ENOUGH else "raters"
             rows.append((share, methods, source, pairs, random, raters, raters * pairs, reached))
@@ -78,11 +81,41 @@ def plan(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _noise(share: float, methods: int, pairs: int, tie: float) -> float:
+def least_share(
+    *,
+    raters: int,
+    methods: int,
+    sources: int,
+    pairs_per_rater: int,
+    tie: float = 0.0,
+    against: bool = False,
+    comparisons: int = 1,
+    power: float = POWER,
+    alpha: float = ALPHA,
+) -> float:
+    """The least share above a half that so many raters tell from a half, by the formula of `plan`; inf where none is.
+
+    Fewer than 20 raters are taken as a sample, too, which asks for more than the analysis will.
+    """
+    spread = (2 * DEVIATION**2, 2 * DEVIATION**2 if sources >= ENOUGH else 0.0)
+
+    def missing(share: float) -> float:
+        noise = _noise(share, methods, pairs_per_rater, tie, against=against) / raters
+        variance, df = _variance(spread, noise, raters, sources)
+        return power - _power_t(float(special.logit(share)) / np.sqrt(variance), df, alpha / comparisons)
+
+    if raters < 2 or missing(_LARGEST_SHARE) > 0:
+        return float("inf")
+    return float(optimize.brentq(missing, 0.5 + 1e-6, _LARGEST_SHARE, xtol=1e-4))
+
+
+def _noise(share: float, methods: int, pairs: int, tie: float, *, against: bool = False) -> float:
     """Variance of a difference from the choices of one rater, were all raters and sources alike."""
     with np.errstate(divide="ignore"):
         chance, by_eta, _ = chances("bradley_terry", np.array([special.logit(share)]), float(np.log(tie)))
     information = float((chance * by_eta**2).sum())
+    if against:
+        return (methods - 1) / (pairs * information)
     each = pairs / (methods * (methods - 1) / 2)
     return 2 / (methods * each * information)
 

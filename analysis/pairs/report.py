@@ -15,6 +15,7 @@ import pandas as pd
 import analysis
 from analysis.pairs import compare, consistency, power, screening, shares
 from analysis.pairs.choices import choices
+from analysis.pairs.comparison import comparison_scores
 from analysis.pairs.estimates import (
     Estimate,
     by_source,
@@ -27,10 +28,10 @@ from analysis.pairs.estimates import (
 )
 from analysis.pairs.models import Unfittable
 from analysis.pairs.notes import MOST_DIFFERENCES, MOST_SOURCES, notes
-from analysis.pairs.schema import TIE, PairsError, counted, validate_pairs
+from analysis.pairs.schema import COMPARISON, TIE, PairsError, counted, pair_titles, validate_pairs, without_checks
 from analysis.pairs.spread import Random, sampled
 from analysis.report import _is_simulated
-from analysis.schema import validate_ratings
+from analysis.schema import method_titles, validate_ratings
 from analysis.summary import plain, records
 
 if TYPE_CHECKING:
@@ -67,11 +68,17 @@ class PairsResults:
     tie: float
     notes: list[str]
     simulated: bool
+    titles: Mapping[str, str] = field(default_factory=dict)
     provenance: dict[str, object] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         """Whether the table exists and has a row."""
         return name in self.tables and not self.tables[name].empty
+
+    def order(self) -> list[str]:
+        """The methods as figures and LaTeX have them: the strongest first, the original after all others."""
+        found = self.tables["strengths"]["method"].tolist()
+        return sorted(found, key=lambda method: method == self.reference)
 
 
 def analyse_pairs(
@@ -86,13 +93,16 @@ def analyse_pairs(
     A table whose choices do not determine the strengths is reported without them, with the reason.
     """
     options = options or PairsOptions()
-    everyone = validate_pairs(pairs)
+    checked = validate_pairs(pairs)
+    everyone = without_checks(checked)
     kept = _exclude(everyone, options.exclude)
     found = choices(counted(kept))
     reference = _reference(found, options)
     tables, unfitted, fitted = _strengths(kept, found)
     tables |= _about_raters(kept)
     tables["pair_shares"] = shares.pair_shares(kept)
+    if COMPARISON in kept:
+        tables["comparison_scores"] = comparison_scores(kept)
     if reference is not None:
         tables["against"] = shares.against(kept, reference)
     if len(found.sources) <= MOST_SOURCES:
@@ -102,7 +112,7 @@ def analyse_pairs(
     tables["power"] = _power(found, tables)
     if ratings is not None:
         tables |= _scores(kept, validate_ratings(ratings), options)
-    screens = screening.screens(everyone)
+    screens = screening.screens(checked)
     effects = {name: _effect(everyone, table) for name, table in screens.items()}
     if options.exclude:
         effects["exclude"] = screening.exclusion_effect(everyone, options.exclude) if not unfitted else pd.DataFrame()
@@ -120,6 +130,7 @@ def analyse_pairs(
         tie=float(np.exp(fitted.fit.tie)) if fitted else float("nan"),
         notes=notes(kept, found, random, reference, tables),
         simulated=_is_simulated(everyone),
+        titles=({} if ratings is None else method_titles(ratings)) | pair_titles(everyone),
         provenance={
             "sha256": dict(digests or _digests(everyone, ratings)),
             "version": analysis.__version__,

@@ -14,7 +14,7 @@ from scipy import stats
 from analysis.pairs.consistency import repeats, triads, with_others
 from analysis.pairs.estimates import strengths
 from analysis.pairs.models import Unfittable
-from analysis.pairs.schema import TIE
+from analysis.pairs.schema import TIE, TRAP, without_checks
 from analysis.screening import HASTE_MS, HASTE_SHARE, MEDIAN_MS, _verdict
 
 if TYPE_CHECKING:
@@ -23,19 +23,35 @@ if TYPE_CHECKING:
 CHANCE = 0.01  # ours: an honest rater falls into a screen in fewer than one panel in a hundred (Bonferroni over raters)
 ONE_SIDED = 0.75  # ours: three choices of four on one side are not explained by the images
 ONE_ANSWER = 0.9  # ours: a tie nine times of ten says nothing about the methods
+FAILED, FAILED_SHARE = 2, 0.2  # trap pairs: of so many, and more than this share
 LEAST = 20  # choices, triads or repeated items to judge a rater on
 COIN = 0.05  # a rater who is not better than a coin at this level; and worse than the others at CHANCE
 
 
 def screens(pairs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Every screen that the table allows: sides, ties, triads, repeats, others, too_fast."""
+    """Every screen that the table allows: sides, ties, triads, repeats, others, too_fast, traps."""
+    checked, pairs = pairs, without_checks(pairs)
     found = {"sides": sides(pairs), "ties": ties(pairs), "others": others(pairs)}
     for name, table in (("triads", circular(pairs)), ("repeats", inconsistent(pairs))):
         if not table.empty:
             found[name] = table
     if "response_ms" in pairs and pairs["response_ms"].notna().any():
         found["too_fast"] = too_fast(pairs)
+    if len(checked) > len(pairs):
+        found["traps"] = traps(checked)
     return found
+
+
+def traps(pairs: pd.DataFrame, *, failed: int = FAILED) -> pd.DataFrame:
+    """Raters who miss trap pairs: rater, n (traps), failed, rejected, reason.
+
+    Rejected from `failed` missed ones on, if they are more than a fifth (as `analysis.quality` does for scores).
+    """
+    asked = pairs[pairs["check"] == TRAP]
+    missed = asked["chosen"] != asked["expected"]
+    table = missed.groupby(asked["rater"]).agg(n="size", failed="sum").reset_index()
+    rejected = ((table["failed"] >= failed) & (table["failed"] > FAILED_SHARE * table["n"])).to_numpy(bool)
+    return _verdict(table, rejected, [f"missed {f} of {n} traps" for n, f in table[["n", "failed"]].to_numpy()])
 
 
 def sides(pairs: pd.DataFrame, *, limit: float = ONE_SIDED) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from srcore.commands.shared import Commands, at_least
+from srcore.scale import SCALE
 
 
 def add_to(commands: Commands) -> None:
@@ -16,7 +17,7 @@ def add_to(commands: Commands) -> None:
     add.add_argument("name", metavar="NAME", help="the method's name from now on")
     add.add_argument("file", metavar="FILE", help="a network file that spandrel opens, or net.py:build")
     add.add_argument("--weights", type=Path, metavar="FILE", help="for the nn.Module that build() returns")
-    add.add_argument("--scale", type=at_least(1), metavar="N", help="times larger (default: the file's, or 4)")
+    add.add_argument("--scale", type=at_least(1), metavar="N", help=f"times larger (default: the file's, or {SCALE})")
     add.add_argument("--title", "--display-name", dest="title", metavar="TEXT", help="for tables (default: NAME)")
     add.add_argument("--citation", metavar="TEXT", default="", help="where it comes from")
     add.add_argument(

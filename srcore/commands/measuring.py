@@ -5,16 +5,17 @@ import csv
 import io
 import json
 import sys
+from math import isnan, nan
 from pathlib import Path
 
 import srcore
 from srcore.benchmark import Evaluation
 from srcore.commands.shared import Commands, SomeFailed, add_device, add_scale, at_least, bar
-from srcore.files import whole_file
-from srcore.matching import read_mapping
+from srcore.files import is_folder, whole_file, why_no_file
+from srcore.matching import all_files, passed_over, read_mapping
 from srcore.metrics import METRIC_RECIPES, METRICS, Settings, get_metric
 
-OBJECTIVE_COLUMNS = ("benchmark", "source", "method", "metric", "value", "better", "unit", "decimals")
+OBJECTIVE_COLUMNS = ("benchmark", "source", "method", "metric", "value", "better", "unit", "decimals", "sees")
 RUN_TIME_COLUMNS = ("benchmark", "source", "method", "seconds", "device")
 
 
@@ -58,9 +59,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.results is None:
         srcore.get_method(options.method)
     for path in filter(None, (options.csv, options.times)):
-        if not path.absolute().parent.is_dir():
-            raise srcore.ImageError(f"{path}: there is no such folder to write into")
+        if reason := why_no_file(path):
+            raise srcore.ImageError(reason)
     further = [get_metric(name) for name in options.metrics]
+    for folder in filter(None, (options.benchmark, options.results, options.lr)):
+        if is_folder(folder) and (others := passed_over(all_files(folder))):
+            print(f"{folder}: {others}", file=sys.stderr)
     show = bar(f"{options.method} on {options.benchmark.name}")
     result = srcore.evaluate(
         options.benchmark,
@@ -84,7 +88,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
     _report(result, options)
     if result.problems:
+        for gap in result.gaps:
+            print(f"not measured: {gap}", file=sys.stderr)
         raise SomeFailed(result.problems, len(result.problems) + len(result.scores), "pictures")
+    if result.gaps:
+        raise SomeFailed(result.gaps, len(result.scores) * len(further), "values")
     if result.missing:
         raise SomeFailed(result.missing, 2 + len(further), "metrics")
 
@@ -98,28 +106,39 @@ def _doctor(options: argparse.Namespace) -> None:
         findings.append(finding)
     print(doctor.report(findings))
     if bad := [f"{finding.path}: {finding.said}" for finding in findings if finding.holds is False]:
-        raise SomeFailed(bad, len(findings), "paths")
+        raise SomeFailed(bad, len(doctor.looked_at(findings)), "paths")
 
 
 def _report(result: Evaluation, options: argparse.Namespace) -> None:
+    """Print the scores, then write the files: what was measured is seen also where the disk fails."""
+    if options.json:
+        print(json.dumps(result.as_dict(), indent=2))
+    else:
+        _print(result)
     name = options.benchmark.resolve().name
     if options.csv and result.scores:
         _write_csv(options.csv, OBJECTIVE_COLUMNS, list(result.rows(name)))
     if options.times and result.scores:
         rows = [(name, score.name, result.method, f"{score.seconds:.4f}", score.device) for score in result.scores]
         _write_csv(options.times, RUN_TIME_COLUMNS, [dict(zip(RUN_TIME_COLUMNS, row, strict=True)) for row in rows])
-    if options.json:
-        print(json.dumps(result.as_dict(), indent=2))
-        return
+
+
+def _print(result: Evaluation) -> None:
     if result.pattern:
         print(f"result files are named {result.pattern}")
     if not result.scores:
         return
+    for note in dict.fromkeys(metric.note for metric in result.metrics if metric.note):
+        print(f"{', '.join(metric.title for metric in result.metrics if metric.note == note)}: {note}")
+    if result.sees:
+        print(f"{result.method} sees {result.sees}")
     print(" " * 24 + "".join(f"  {metric.title:>14}" for metric in result.metrics))
     means = (f"mean of {len(result.scores)}", result.means)
     for label, values in [*((score.name, score.values) for score in result.scores), means]:
         cells = (
             f"{values[metric.name]:.{metric.decimals + 2}f}{' ' + metric.unit if metric.unit else ''}"
+            if not isnan(values.get(metric.name, nan))
+            else "-"
             for metric in result.metrics
         )
         print(f"{label:<24}" + "".join(f"  {cell:>14}" for cell in cells))

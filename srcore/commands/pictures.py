@@ -7,6 +7,7 @@ from typing import Any
 
 import srcore
 from srcore.commands.shared import Commands, add_device, add_files, add_scale, at_least, bar, each_file
+from srcore.files import why_no_file
 from srcore.images import LARGEST_PIXELS
 from srcore.methods.folder import Wanted, match_folder, read_result
 from srcore.sheet import Region
@@ -69,6 +70,7 @@ def _methods(options: argparse.Namespace) -> None:
             "scales": list(method.scales),
             "queue": method.queue,
             "tile": method.tile,
+            "sees": method.sees,
             "ready": not (reason := method.why_unavailable()),
             "reason": reason,
             "weights_sha256": method.sha256(),
@@ -121,18 +123,29 @@ def _upscale(options: argparse.Namespace) -> None:
             progress=bar(file.name),
         )
         srcore.write_image(
-            target, output.pixels, alpha=None if alpha is None else srcore.upscale_bicubic(alpha, options.scale)
+            target,
+            output.pixels,
+            alpha=None if alpha is None else srcore.upscale_bicubic(alpha, options.scale),
+            made_by=_made_by(method, output),
         )
-        return f"{target} ({output.seconds:.2f} s on {output.device})"
+        seen = f", in {output.sees}" if output.sees else ""
+        return f"{target} ({output.seconds:.2f} s on {output.device}{seen})"
 
     each_file(options, enlarge)
 
 
+def _made_by(method: srcore.Method, output: srcore.Output) -> str:
+    """What decided the pixels, for the file itself."""
+    return ", ".join(filter(None, (method.name, method.sha256(), output.sees)))
+
+
 def _sheet(options: argparse.Namespace) -> None:
+    if reason := why_no_file(options.out):
+        raise srcore.ImageError(reason)
     if options.out.exists() and not options.force and not srcore.was_written_here(options.out):
         raise srcore.ImageError(f"{options.out} is there already, and srcore did not write it; give --force or another")
     source = srcore.Source(options.hr.stem, options.hr, options.lr)
-    hr, lr = srcore.load_source(source, scale=options.scale)
+    hr, lr = srcore.load_source(source, scale=options.scale, max_pixels=LARGEST_PIXELS)
     pictures = {
         name: srcore.upscale(lr, name, scale=options.scale, device=options.device) for name in options.methods
     }
@@ -150,10 +163,10 @@ def _sheet(options: argparse.Namespace) -> None:
 
 def _finished(path: Path, wanted: Wanted) -> srcore.Pixels:
     if not path.is_dir():
-        return read_result(path, wanted)
-    match = match_folder(path, [wanted])
+        return read_result(path, wanted, max_pixels=LARGEST_PIXELS)
+    match = match_folder(path, [wanted], max_pixels=LARGEST_PIXELS)
     if match.problems:
         raise srcore.ImageError(match.problems[0])
-    return read_result(match.files[wanted.name], wanted)
+    return read_result(match.files[wanted.name], wanted, max_pixels=LARGEST_PIXELS)
 
 

@@ -5,14 +5,16 @@ import glob
 import os
 import re
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TypeAlias
 
-from srcore.errors import SrcoreError
+from srcore.errors import SrcoreError, in_words
+from srcore.files import is_folder, is_there, why_no_folder
 from srcore.images import ImageError, was_written_here
-from srcore.matching import picture_files
+from srcore.matching import all_files, passed_over, picture_files, some
 from srcore.methods.method import OnProgress
 from srcore.scale import SCALE, SCALES
 
@@ -73,13 +75,17 @@ def each_file(options: argparse.Namespace, work: Callable[[Path, Path], str]) ->
 
     `work` takes the file and the PNG to write. Where results go is checked before the first.
     """
-    jobs = _targets(expanded(options.files), options.out, force=options.force)
+    files = expanded(options.files)
+    notes = [passed_over(all_files(Path(name))) for name in options.files if is_folder(Path(name))]
+    for note in filter(None, [*notes, _alike(files)]):
+        print(note)
+    jobs, problems = _targets(files, options.out, force=options.force)
+    total = len(jobs) + len(problems)
     if options.skip_existing:
-        there = [target for _, target in jobs if target.exists()]
+        there = [target for _, target in jobs if is_there(target)]
         jobs = [job for job in jobs if job[1] not in there]
         if there:
             print(f"{len(there)} left out: their results are there")
-    problems = []
     start = monotonic()
     for number, (file, target) in enumerate(jobs, 1):
         try:
@@ -91,27 +97,37 @@ def each_file(options: argparse.Namespace, work: Callable[[Path, Path], str]) ->
             if len(jobs) > 1:
                 print(f"failed: {problems[-1]}", file=sys.stderr, flush=True)
     if problems:
-        raise SomeFailed(problems, len(jobs))
+        raise SomeFailed(problems, total)
 
 
 def expanded(names: Sequence[str]) -> list[Path]:
-    """Files as they are, folders as their pictures, patterns as what they match. Raises ImageError for nothing."""
+    """Files as they are, folders as their pictures, patterns as what they match, each once.
+
+    Raises ImageError for nothing.
+    """
     found: list[Path] = []
     for name in names:
         path = Path(name)
-        if path.is_dir():
+        if is_folder(path):
             inside = picture_files(path)
             if not inside:
                 raise ImageError(f"{path} holds no picture")
             found += inside
-        elif any(sign in name for sign in "*?[") and not path.exists():
+        elif any(sign in name for sign in "*?[") and not is_there(path):
             matching = sorted(Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207 - below a folder
             if not matching:
                 raise ImageError(f"{name} matches no file")
-            found += [match for match in matching if not match.is_dir()]
+            found += [match for match in matching if not is_folder(match)]
         else:
             found.append(path)
-    return found
+    return list({os.path.abspath(path): path for path in found}.values())  # noqa: PTH100 - resolve() follows links
+
+
+def _alike(files: Sequence[Path]) -> str:
+    """Files that differ in their ending only: with it in their results' names none takes another's place."""
+    stems = Counter(file.stem for file in files)
+    alike = [file for file in files if stems[file.stem] > 1]
+    return f"named alike but for the ending, which their results keep (NAME.jpg.png): {some(alike)}" if alike else ""
 
 
 def bar(label: str) -> OnProgress | None:
@@ -131,32 +147,36 @@ def bar(label: str) -> OnProgress | None:
 def _named(file: Path, error: Exception) -> str:
     """The error with the file it is about."""
     text = "too little memory" if isinstance(error, MemoryError) else str(error)
+    if isinstance(error, OSError) and not isinstance(error, SrcoreError):
+        text = f"{error.filename or file}: {in_words(error)}"
     return text if str(file) in text or file.name in text else f"{file}: {text}"
 
 
-def _targets(files: Sequence[Path], folder: Path, *, force: bool) -> list[tuple[Path, Path]]:
-    """Each file with the PNG to write. Raises ImageError before anything is written over or written twice."""
-    pairs = [(file, folder / f"{file.stem}.png") for file in files]
-    taken: dict[Path, Path] = {}
+def _targets(files: Sequence[Path], folder: Path, *, force: bool) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """Each file with the PNG to write, and the files that cannot have one of their own, named.
+
+    Raises ImageError before anything is written over.
+    """
+    stems = Counter(file.stem for file in files)
+    named: dict[Path, list[Path]] = defaultdict(list)
+    for file in files:
+        named[folder / f"{file.stem if stems[file.stem] == 1 else file.name}.png"].append(file)
+    jobs = [(few[0], target) for target, few in named.items() if len(few) == 1]
     foreign = []
-    for file, target in pairs:
-        if target in taken:
-            raise ImageError(f"{file} and {taken[target]} would both become {target}; run them apart")
-        taken[target] = file
-        if target.exists() and file.exists() and target.samefile(file):
+    for file, target in jobs:
+        if is_there(target) and is_there(file) and target.samefile(file):
             raise ImageError(f"{file} would be written over; give --out another folder")
-        if target.exists() and not force and not was_written_here(target):
-            foreign.append(target.name)
+        if is_there(target) and not force and not was_written_here(target):
+            foreign.append(target)
     if foreign:
-        more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
         raise ImageError(
-            f"{folder} has {', '.join(foreign[:5])}{more} already, which srcore did not write; give --out another "
-            "folder, or --force to write over them"
+            f"{folder} has {some(foreign)} already, which srcore did not write; give --out another folder, or --force "
+            "to write over them"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise ImageError(f"{folder} is a file; --out names a folder") from error
-    if not os.access(folder, os.W_OK):
-        raise ImageError(f"{folder} cannot be written to; give --out another folder")
-    return pairs
+    if reason := why_no_folder(folder):
+        raise ImageError(f"--out: {reason}")
+    folder.mkdir(parents=True, exist_ok=True)
+    twins = [(target, few) for target, few in named.items() if len(few) > 1]
+    return jobs, [
+        f"{file}: {len(few)} results would be {target.name}; run them apart" for target, few in twins for file in few
+    ]

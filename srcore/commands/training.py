@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from srcore.commands.shared import Commands, add_device, at_least
+from srcore.errors import in_words
 from srcore.training.recipes import RECIPES, get_recipe
 
 
@@ -37,7 +38,14 @@ def add_to(commands: Commands) -> None:
     )
     train.add_argument("--optimiser", choices=("adam", "soap"), help="of the generator (default: the recipe's)")
     train.add_argument("--seed", type=int, default=0, help="of weights and crops (default: 0)")
-    train.add_argument("--short", action="store_true", help="a GAN's recipe for few updates, on CPU cores")
+    train.add_argument("--short", action="store_true", help="a perceptual recipe for few updates, on CPU cores")
+    train.add_argument(
+        "--average",
+        type=_rate,
+        metavar="DECAY",
+        help="also keep a running average of the weights, such as 0.999, which is validated and published instead "
+        "(default: the recipe's)",
+    )
     train.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with, instead of the recipe's")
     train.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: $SRCORE_VGG19, or download)")
     train.add_argument("--validate", type=Path, metavar="DIR", help="benchmark folder for PSNR and a sample picture")
@@ -82,7 +90,8 @@ class _OptionsFile(argparse.Action):
             found = json.loads(value.read_text(encoding="utf-8"))
             items = dict(found).items()
         except (OSError, ValueError, TypeError) as error:
-            raise argparse.ArgumentError(self, f"{value} cannot be read as options: {error}") from error
+            said = in_words(error) if isinstance(error, OSError) else error
+            raise argparse.ArgumentError(self, f"{value} cannot be read as options: {said}") from error
         actions = {action.dest: action for action in parser._actions}
         for name, given in items:
             action = actions.get(name)

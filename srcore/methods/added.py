@@ -119,7 +119,11 @@ def build(path: Path, entry: str) -> Any:
     sys.modules[name] = module  # pickles and dataclasses look their module up
     try:
         spec.loader.exec_module(module)
+        if not hasattr(module, entry):
+            raise AddedError(f"{path.name} has no function {entry}")
         return getattr(module, entry)()
+    except AddedError:
+        raise
     except Exception as error:  # somebody's code
         sys.modules.pop(name, None)
         raise AddedError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from srcore.images import ImageError, Pixels, read_image
+from srcore.images import MAX_PIXELS, ImageError, Pixels, read_image
 from srcore.matching import match_names, picture_files
 
 
@@ -36,6 +36,7 @@ def match_folder(
     *,
     suffix: str = "",
     mapping: Mapping[str, str] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> FolderMatch:
     """Find in `folder` the result image of each wanted picture, by its name as srcore.matching says, and read it.
 
@@ -50,16 +51,16 @@ def match_folder(
     for picture in pictures:
         if picture.name not in found.files:
             match.problems.append(f"{picture.name}: {found.problems[picture.name]} (in {folder})")
-        elif problem := _problem(found.files[picture.name], picture):
+        elif problem := _problem(found.files[picture.name], picture, max_pixels):
             match.problems.append(problem)
         else:
             match.files[picture.name] = found.files[picture.name]
     return match
 
 
-def read_result(file: Path, picture: Wanted) -> Pixels:
+def read_result(file: Path | str, picture: Wanted, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """The picture in a matched file. Raises ImageError if it cannot be read or has another size than wanted."""
-    pixels = read_image(file)
+    pixels = read_image(file, max_pixels=max_pixels)
     height, width = pixels.shape[:2]
     if (width, height) != (picture.width, picture.height):
         raise ImageError(
@@ -69,9 +70,9 @@ def read_result(file: Path, picture: Wanted) -> Pixels:
     return pixels
 
 
-def _problem(file: Path, picture: Wanted) -> str:
+def _problem(file: Path, picture: Wanted, max_pixels: int) -> str:
     try:
-        read_result(file, picture)
+        read_result(file, picture, max_pixels=max_pixels)
     except ImageError as error:
         return str(error)
     return ""

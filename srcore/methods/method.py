@@ -81,11 +81,26 @@ class Method:
         torch = sys.modules.get("torch")
         return torch is not None and isinstance(self.run, torch.nn.Module)
 
+    @property
+    def sees(self) -> str:
+        """How a network sees a picture, which with some decides its pixels: to be recorded with them. Else ""."""
+        if not self.is_network:
+            return ""
+        side = -(-self.tile // self.multiple_of) * self.multiple_of
+        tiles = f"tiles of {side} LR pixels" if side else "the whole picture"
+        return f"{tiles}, sides padded to multiples of {self.multiple_of}" if self.multiple_of > 1 else tiles
+
     def why_unavailable(self) -> str:
         """What keeps the method from running here and what to do about it; "" when nothing does."""
         if self.kind == "folder":
             return f"{self.name} has no code of its own: import its result images from a folder"
         return ""
+
+    def why_not_at(self, scale: int) -> str:
+        """What keeps the method from enlarging so many times; "" when nothing does."""
+        if self.kind != "upscaler" or scale in self.scales:
+            return ""
+        return f"{self.name} enlarges {', '.join(map(str, self.scales))} times, not {scale}"
 
     def sha256(self) -> str:
         """The sha256, in hexadecimal, of what beside the code decides the pixels: the weights; "" where nothing does.
@@ -125,9 +140,8 @@ class Method:
             raise MethodUnavailable(f"{self.name} makes no picture from a low-resolution one: it is a reference")
         if reason := self.why_unavailable():
             raise MethodUnavailable(reason)
-        if work.scale not in self.scales:
-            scales = ", ".join(map(str, self.scales))
-            raise MethodUnavailable(f"{self.name} enlarges {scales} times, not {work.scale}; ask for what it has")
+        if reason := self.why_not_at(work.scale):
+            raise MethodUnavailable(f"{reason}; ask for what it has")
         if work.iterations is not None and not self.has_iterations:
             raise MethodUnavailable(f"{self.name} has no iterations to choose; leave them out")
 

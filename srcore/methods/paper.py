@@ -52,6 +52,10 @@ class Trained(Method):
     def is_network(self) -> bool:
         return True
 
+    @property
+    def sees(self) -> str:
+        return ""  # in tiles of any size it gives the pixels of the whole
+
     def why_unavailable(self) -> str:
         return weights.why_missing(self.name)
 

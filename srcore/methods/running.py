@@ -14,11 +14,13 @@ from srcore.scale import SCALE
 
 
 class Output(NamedTuple):
-    """A picture, the wall time it took in seconds, and the device that made it, such as "cpu" or "cuda:0"."""
+    """A picture, the wall time it took in seconds, the device that made it, such as "cpu" or "cuda:0", and how a
+    network of others saw it (`Method.sees`)."""
 
     pixels: Pixels
     seconds: float
     device: str
+    sees: str = ""
 
 
 def upscale(
@@ -73,7 +75,7 @@ def run(
     watch = progress if time_limit is None else _limited(progress, time_limit)
     work = Work(scale=scale, device=device, iterations=iterations, progress=watch)
     pixels, used = (_ensemble if ensemble else _once)(method, lr, work)
-    return Output(pixels, perf_counter() - start, used)
+    return Output(pixels, perf_counter() - start, used, method.sees)
 
 
 def _once(method: Method, lr: Pixels, work: Work) -> tuple[Pixels, str]:

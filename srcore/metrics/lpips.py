@@ -1,8 +1,10 @@
 """LPIPS (Zhang et al., CVPR 2018) with AlexNet, by the package lpips, which brings the weights of its last layers."""
 
-from srcore.images import Pixels
+from srcore.images import ImageError, Pixels
 from srcore.metrics.backbones import as_tensor, backbone, package_missing, quietly, weights_missing
 from srcore.metrics.metric import Comparison, Metric, Settings
+
+_SMALLEST = 31  # pixels a side, of which AlexNet's second pooling leaves one
 
 
 def _needs(settings: Settings) -> str:
@@ -25,8 +27,11 @@ def _prepare(settings: Settings) -> Comparison:
     network.eval().to(device)
 
     def compare(hr: Pixels, sr: Pixels) -> float:
+        pair = [as_tensor(picture, settings.crop, device) * 2 - 1 for picture in (hr, sr)]
+        if min(pair[0].shape[2:]) < _SMALLEST:
+            size = min(pair[0].shape[2:])
+            raise ImageError(f"LPIPS needs at least {_SMALLEST} pixels a side after the crop, not {size}")
         with torch.inference_mode():
-            pair = [as_tensor(picture, settings.crop, device) * 2 - 1 for picture in (hr, sr)]
             return float(network(*pair))
 
     return compare

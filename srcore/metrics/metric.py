@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from srcore.errors import SrcoreError
-from srcore.images import Pixels
+from srcore.images import ImageError, Pixels
 from srcore.scale import SCALE
 
 Better = Literal["higher", "lower"]
@@ -18,6 +18,10 @@ class MetricUnavailable(SrcoreError, RuntimeError):
     """The metric is known but lacks something here; the message says what to fetch."""
 
 
+class MetricFailed(SrcoreError, RuntimeError):
+    """A metric, or the package that it is from, cannot measure these pictures; the message says what it said."""
+
+
 class UnknownMetric(SrcoreError, KeyError):
     """No metric of that name; the message lists the known ones."""
 
@@ -27,12 +31,30 @@ class UnknownMetric(SrcoreError, KeyError):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How pictures are compared: pixels cut off each side, the device of networks, VGG-19's and others' weights."""
+    """How pictures are compared: pixels cut off each side, the device of networks, VGG-19's and others' weights.
+
+    A path may be a str.
+    """
 
     crop: int = SCALE
     device: str = "auto"
     vgg: Path | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vgg", Path(self.vgg) if self.vgg else None)
+        object.__setattr__(self, "weights", {name: Path(path) for name, path in self.weights.items()})
+
+
+def compared(name: str, comparison: Comparison, hr: Pixels, sr: Pixels) -> float:
+    """The score; what a package raises in its own words comes as MetricFailed, with the metric's name."""
+    try:
+        return comparison(hr, sr)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise MetricFailed(f"{name} cannot measure this picture: {said}") from error
 
 
 def _nothing(settings: Settings) -> str:

@@ -17,8 +17,8 @@ class ESPCN(Generator):
         super().__init__()
         self.features = nn.Conv2d(1, 64, 5, padding=2)
         self.mapping = nn.Conv2d(64, 32, 3, padding=1)
-        self.subpixels = nn.Conv2d(32, 16, 3, padding=1)
-        self.shuffle = nn.PixelShuffle(4)
+        self.subpixels = nn.Conv2d(32, self.scale**2, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(self.scale)
 
     def forward(self, luma: Tensor) -> Tensor:
         x = self.features(luma).tanh()  # (N, 64, H, W)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from srcore.matching import PICTURE_SUFFIXES
 from srcore.methods.added import Added, AddedError, Part
 from srcore.methods.method import MethodFailed
 from srcore.networks.generator import Generator
@@ -16,7 +17,16 @@ from srcore.weights import WeightsError, read_state
 
 _OVERLAP = 32  # LR pixels: enough for the convolutional ones; what attention sees has no end
 _TILE = 256
+WAYS = (
+    "A method is added from the file of a network that spandrel knows, or from code with its weights (python -m srcore "
+    "add NAME net.py:build --weights FILE); pictures that one made are scored as they are (evaluate --results FOLDER)"
+)
+_PICTURES = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "generator", "model", "net_g", "g", "net")
+
+
+class _NoCheckpoint(WeightsError):
+    """A file that is something else."""
 
 
 class ForeignNetwork(Generator):
@@ -145,6 +155,8 @@ def _opened(path: Path) -> Any:
         with warnings.catch_warnings():  # some architectures use what torch will change
             warnings.simplefilter("ignore")
             model = ModelLoader(device="cpu").load_from_state_dict(_state(path))
+    except _NoCheckpoint as error:
+        raise WeightsError(f"{error}. {WAYS}") from error
     except UnsupportedModelError as error:
         known = ", ".join(sorted(entry.architecture.name for entry in MAIN_REGISTRY.architectures()))
         raise WeightsError(
@@ -156,11 +168,27 @@ def _opened(path: Path) -> Any:
     return model
 
 
+def _no_checkpoint(path: Path) -> str:
+    """What a file is that begins as other things do, or is named so; "" where it may be a checkpoint."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head[8:9] == b"{":  # safetensors, whose first bytes are a length and can be anything
+        return ""
+    for signature, kind in _PICTURES.items():
+        if head.startswith(signature):
+            return f"a picture ({kind})"
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return f"named as a picture ({path.suffix})"
+    return "a web page, such as a server sends instead of a file," if head.lstrip()[:1] == b"<" else ""
+
+
 def _state(path: Path) -> dict[str, Any]:
     if path.stat().st_size == 0:
         raise WeightsError(f"{path.name} is empty; fetch it again")
+    if kind := _no_checkpoint(path):
+        raise _NoCheckpoint(f"{path.name} is {kind} and no checkpoint, such as .pth, .ckpt or .safetensors")
     if path.suffix == ".safetensors":
-        return dict(read_state(path))
+        return dict(read_state(path, name=path.name))
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpicklers raise nearly every type

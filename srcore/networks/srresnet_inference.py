@@ -45,7 +45,8 @@ class SRResNetForInference(Generator):
     def forward(self, lr: Tensor) -> Tensor:
         features = self.trunk(lr)
         size = features.shape[0] * features.element_size()
-        sr = features.new_empty((len(lr), 3, 4 * lr.shape[2], 4 * lr.shape[3])).to(memory_format=torch.channels_last)
+        size_of_sr = (len(lr), 3, self.scale * lr.shape[2], self.scale * lr.shape[3])
+        sr = features.new_empty(size_of_sr).to(memory_format=torch.channels_last)
         return _in_patches(self.tail, features, sr, self.largest_tensor // (size * self._widest), reach=3)
 
     def trunk(self, lr: Tensor) -> Tensor:

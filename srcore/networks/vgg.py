@@ -29,10 +29,11 @@ class VGGFeatures(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, layer: Layer, weights: Path | None = None) -> None:
+    def __init__(self, layer: Layer, weights: Path | str | None = None) -> None:
         super().__init__()
         named = os.environ.get("SRCORE_VGG19")
-        weights = weights or (Path(named) if named else None)
+        chosen = weights or named
+        weights = Path(chosen) if chosen else None
         models = torchvision().models
         if weights is None:
             self.layers = _downloaded(models).features[: LAST_INDEX[layer] + 1]

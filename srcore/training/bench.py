@@ -13,6 +13,7 @@ from torch import nn
 
 from srcore.images import write_image
 from srcore.inference import choose_device
+from srcore.scale import SCALE
 from srcore.training.data import Crops
 from srcore.training.memory import keep_freed_memory
 from srcore.training.photos import find_photos
@@ -34,7 +35,7 @@ class Rate(NamedTuple):
 
 
 def measure_training(
-    names: Sequence[str], *, device: str = "auto", batch: int | None = None, vgg: Path | None = None
+    names: Sequence[str], *, device: str = "auto", batch: int | None = None, vgg: Path | str | None = None
 ) -> list[Rate]:
     """Time the recipes on noise. On a CPU the batch is 2 by default, elsewhere the recipe's."""
     chosen = choose_device(device)
@@ -76,9 +77,9 @@ def macs_a_crop(trainer: Trainer) -> int:
     size = trainer.recipe.lr_size
     total: int = 3 * size * size * trainer.generator.macs_per_lr_pixel
     if trainer.discriminator is not None:
-        total += (3 + 3 + 2) * forward_macs(trainer.discriminator, 4 * size)
+        total += (3 + 3 + 2) * forward_macs(trainer.discriminator, SCALE * size)
     if trainer.vgg is not None:
-        total += (1 + 1 + 1) * forward_macs(trainer.vgg.layers, 4 * size)
+        total += (1 + 1 + 1) * forward_macs(trainer.vgg.layers, SCALE * size)
     return total
 
 
@@ -114,7 +115,7 @@ def report(rates: Sequence[Rate], device: torch.device) -> str:
 
 
 def _updates_a_second(
-    name: str, speed: Speed, device: torch.device, batch: int, vgg: Path | None, folder: str
+    name: str, speed: Speed, device: torch.device, batch: int, vgg: Path | str | None, folder: str
 ) -> tuple[float, int]:
     recipe = get_recipe(name)
     trainer = Trainer(recipe, plan=10**9, device=device, vgg=vgg, speed=speed)

@@ -4,8 +4,9 @@ Which crops an update gets depends on the seed and the update's number alone, so
 """
 
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from torch import Tensor
 
 from srcore.images import ImageError, Pixels
 from srcore.resize_torch import shrinking_matrix
+from srcore.scale import SCALE
 from srcore.training.limits import memory_bytes
 from srcore.training.photos import Photo, decode
 
 _REACH = 8  # HR pixels that an LR pixel sees beyond its own four
 _BLOCK = 256  # updates whose random numbers are drawn at once
+_TURN = 32  # photographs that each process decodes before all exchange them
 
 
 class Batch(NamedTuple):
@@ -41,6 +44,9 @@ class Crops:
 
     If not all fit, a shard of them stays on the device until every pixel has been drawn about once, while the next
     one is decoded. A batch's crops come from distinct photographs as long as there are as many.
+
+    Every process of several holds the same photographs; each decodes its share of them and gives it to the others by
+    `exchange` (that of `Processes`).
     """
 
     def __init__(
@@ -55,11 +61,12 @@ class Crops:
         memory: int | None = None,
         rank: int = 0,
         world: int = 1,
+        exchange: Callable[[Any], list[Any]] | None = None,
     ) -> None:
         self.batch, self.lr_size, self.lr_margin, self.device, self.seed = batch, lr_size, lr_margin, device, seed
-        self.rank, self.world = rank, world
-        self.window = 4 * (lr_size + 2 * lr_margin) + 2 * _REACH  # HR pixels a crop is made from
-        self._matrix = shrinking_matrix(4 * (lr_size + 2 * lr_margin), 4, _REACH, device)
+        self.rank, self.world, self._exchange = rank, world, exchange
+        self.window = SCALE * (lr_size + 2 * lr_margin) + 2 * _REACH  # HR pixels a crop is made from
+        self._matrix = shrinking_matrix(SCALE * (lr_size + 2 * lr_margin), SCALE, _REACH, device)
         self._memory = memory or free_memory(device)
         order = torch.randperm(len(photos), generator=random_generator(seed, 0, 0)).tolist()
         self._photos = [photos[i] for i in order]
@@ -96,7 +103,7 @@ class Crops:
     @property
     def lasts(self) -> int:
         """For how many updates a shard is used: until its pixels have been drawn once on average."""
-        drawn = self.batch * self.world * (4 * self.lr_size) ** 2
+        drawn = self.batch * self.world * (SCALE * self.lr_size) ** 2
         return max(1, self.shard.pixels.shape[0] // drawn)
 
     def state(self) -> dict[str, int]:
@@ -133,7 +140,7 @@ class Crops:
         hr = window.permute(0, 3, 1, 2).float()
         with torch.autocast(self.device.type, enabled=False):
             lr = _rounded(_rounded(self._matrix.T @ hr) @ self._matrix)
-        edge = _REACH + 4 * self.lr_margin
+        edge = _REACH + SCALE * self.lr_margin
         return Batch(lr / 255, hr[:, :, edge:-edge, edge:-edge] / 255)
 
     def batch_of(self, update: int) -> Batch:
@@ -170,7 +177,7 @@ class Crops:
         pictures: list[Pixels] = []
         used, taken = 0, 0
         following = [self._photos[(first + i) % len(self._photos)] for i in range(len(self._photos))]
-        for photo, pixels in decode(following):
+        for photo, pixels in self._decoded(following):
             if isinstance(pixels, ImageError):
                 if photo not in self._passed_over:
                     warnings.warn(f"passed over: {pixels}", stacklevel=2)
@@ -188,6 +195,21 @@ class Crops:
                 f"none of the {len(following)} photographs can be read and has {self.window} pixels a side"
             )
         return _shard(pictures, first, first + taken, self.device)
+
+    def _decoded(self, photos: Sequence[Photo]) -> Iterator[tuple[Photo, Pixels | ImageError]]:
+        """`decode`, by all processes together."""
+        if self._exchange is None:
+            yield from decode(photos)
+            return
+        for begin in range(0, len(photos), _TURN * self.world):
+            part = photos[begin : begin + _TURN * self.world]
+            decoded = self._exchange([pixels for _, pixels in decode(part[self.rank :: self.world])])
+            for index, photo in enumerate(part):
+                yield photo, decoded[index % self.world][index // self.world]
+
+    def close(self) -> None:
+        """Wait for the photographs that are being decoded: other processes wait for this one's share."""
+        self._pool.shutdown()
 
 
 def _shard(pictures: list[Pixels], first: int, after: int, device: torch.device) -> Shard:

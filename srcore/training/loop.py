@@ -1,5 +1,6 @@
 """A training run: legs that go on where the last one stopped, its records, its validation, and its end on NaN."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 import torch
 
 from srcore import weights
+from srcore.benchmark import load_all
 from srcore.errors import SrcoreError
-from srcore.files import whole_file
+from srcore.files import whole_file, why_no_folder
+from srcore.images import Pixels
 from srcore.inference import choose_device
 from srcore.networks import build
 from srcore.networks.generator import Generator
@@ -19,7 +22,7 @@ from srcore.training.limits import cpu_cores
 from srcore.training.memory import keep_freed_memory
 from srcore.training.parallel import agree, join_processes, smallest
 from srcore.training.photos import find_photos
-from srcore.training.recipes import Rate, Recipe, short
+from srcore.training.recipes import Rate, Recipe, averaged, short
 from srcore.training.records import Records
 from srcore.training.run import OPTIONS, Options, Run, write_options
 from srcore.training.stopping import Runaway, Signals
@@ -45,6 +48,7 @@ def train(recipe: Recipe, options: Options, *, watch: Callable[[Run], None] | No
         record = Records(run)
         try:
             _train(run, record, signals, watch)
+            run.crops.close()
         finally:
             record.close()
     return run
@@ -83,6 +87,8 @@ def _train(run: Run, record: Records, signals: Signals, watch: Callable[[Run], N
 
 
 def _prepare(recipe: Recipe, options: Options) -> Run:
+    if reason := why_no_folder(options.out):
+        raise TrainingError(f"--out: {reason}")
     device = choose_device(options.device)
     if device.type == "cpu":
         keep_freed_memory()
@@ -96,6 +102,9 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
     is_short = saved.get("short", False) if saved else options.short
     if is_short:
         recipe = short(recipe)
+    decay = saved.get("average_decay", recipe.average) if saved else options.average or recipe.average
+    if decay != recipe.average:
+        recipe = averaged(recipe, decay)
     optimiser = saved["optimiser"] if saved else options.optimiser or recipe.optimiser
     recipe = replace(recipe, rates=_rates(recipe, options, saved), optimiser=optimiser)
     plan = _plan(recipe, options, saved)
@@ -120,8 +129,10 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
         memory=smallest(options.memory or free_memory(device), device),
         rank=processes.rank,
         world=processes.world,
+        exchange=processes.exchange,
     )
-    run = Run(recipe, options, trainer, crops, processes, short=is_short)
+    validation = _validation(options) if processes.is_first else []
+    run = Run(recipe, options, trainer, crops, processes, short=is_short, validation=validation)
     if saved:
         trainer.load(saved)
         crops.resume(saved["crops"])
@@ -133,6 +144,18 @@ def _prepare(recipe: Recipe, options: Options) -> Run:
             write_options(options.out / OPTIONS, recipe.name, options)
         _save(run)
     return run
+
+
+def _validation(options: Options) -> list[tuple[Pixels, Pixels]]:
+    """HR and LR of the benchmark, but for pictures that cannot be measured, which are named."""
+    if options.validate is None:
+        return []
+    loaded, problems = load_all(options.validate)
+    if not loaded:
+        raise TrainingError(f"--validate: no picture of {options.validate} can be measured: {'; '.join(problems)}")
+    for problem in problems:
+        warnings.warn(f"passed over: {problem}", stacklevel=2)
+    return [(hr, lr) for _, hr, lr in loaded]
 
 
 def _plan(recipe: Recipe, options: Options, saved: dict[str, Any] | None) -> int:
@@ -172,11 +195,13 @@ def _saved_state(recipe: Recipe, options: Options) -> dict[str, Any] | None:
         "rates": rates,
         "optimiser": options.optimiser,
         "short": options.short or None,
+        "average_decay": options.average,
     }
     for name, asked in asked_for.items():
         began = saved.get(name, False)
         if asked is not None and began != asked:
-            raise TrainingError(f"{path} is of a run with {name} {began}, not {asked}; a plan stays as it began")
+            what = name.replace("_", " ")
+            raise TrainingError(f"{path} is of a run with {what} {began}, not {asked}; a plan stays as it began")
     return saved
 
 
@@ -244,6 +269,7 @@ def _save(run: Run) -> None:
         "rates": [list(piece) for piece in run.recipe.rates],
         "optimiser": run.recipe.optimiser,
         "short": run.short,
+        "average_decay": run.recipe.average,
         "deviations": list(run.recipe.deviations),
         "seed": run.crops.seed,
         "update": run.update,
@@ -252,6 +278,7 @@ def _save(run: Run) -> None:
         "crops": run.crops.state(),
         "photographs": run.crops.photographs,
         "hardware": hardware_name(run.trainer.device, run.processes.world),
+        "precision": run.trainer.precision,
     }
     path = run.options.out / STATE
     with whole_file(path) as file:

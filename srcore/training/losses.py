@@ -3,6 +3,8 @@
 from torch import Tensor
 from torch.nn import functional
 
+from srcore.scale import SCALE
+
 VGG_SCALE = 12.75
 """VGG features are divided by this, which makes the loss 0.006 times the plain one (section 3.2)."""
 
@@ -19,7 +21,7 @@ def content_of_features(sr: Tensor, hr: Tensor) -> Tensor:
 
 def low_frequencies(sr: Tensor, hr: Tensor) -> Tensor:
     """The mean squared error between the means of the pictures' 4x4 blocks: what an LR pixel says of them. Ours."""
-    return mean_squared_error(functional.avg_pool2d(sr.float(), 4), functional.avg_pool2d(hr.float(), 4))
+    return mean_squared_error(functional.avg_pool2d(sr.float(), SCALE), functional.avg_pool2d(hr.float(), SCALE))
 
 
 def grid_energy(sr: Tensor, hr: Tensor) -> Tensor:
@@ -28,9 +30,9 @@ def grid_energy(sr: Tensor, hr: Tensor) -> Tensor:
     The pixels of a 16x16 window that lie at the same place of a 4x4 block are averaged. What is left of the 16 averages
     beside their own mean repeats every four pixels; of texture that does not, a sixteenth of the energy is left.
     """
-    difference = functional.pixel_unshuffle(sr.float() - hr.float(), 4)  # (N, 16 C, S/4, S/4)
-    phases = functional.avg_pool2d(difference, 4).contiguous()
-    phases = phases.view(len(sr), -1, 16, *phases.shape[2:])  # (N, C, 16, S/16, S/16)
+    difference = functional.pixel_unshuffle(sr.float() - hr.float(), SCALE)  # (N, 16 C, S/4, S/4)
+    phases = functional.avg_pool2d(difference, SCALE).contiguous()
+    phases = phases.view(len(sr), -1, SCALE**2, *phases.shape[2:])  # (N, C, 16, S/16, S/16)
     energy: Tensor = (phases - phases.mean(2, keepdim=True)).square().mean()
     return energy
 

@@ -1,6 +1,7 @@
 """More than one process: batch normalisation over all of them, and who they are."""
 
 import os
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +14,8 @@ class Processes(NamedTuple):
     rank: int = 0
     world: int = 1
     local_rank: int = 0
+    exchange: Callable[[Any], list[Any]] | None = None
+    """Gives what every process brings, by rank, to all of them; of its own group, so that a thread may wait in it."""
 
     @property
     def is_first(self) -> bool:
@@ -27,7 +30,14 @@ def join_processes(device: torch.device) -> Processes:
         return Processes()
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return Processes(distributed.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")))
+    group = distributed.new_group(backend="gloo")
+
+    def exchange(mine: Any) -> list[Any]:
+        found: list[Any] = [None] * world
+        distributed.all_gather_object(found, mine, group=group)
+        return found
+
+    return Processes(distributed.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")), exchange)
 
 
 def leave_processes() -> None:

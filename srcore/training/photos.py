@@ -3,13 +3,14 @@
 import glob
 import io
 import tarfile
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from srcore.images import ImageError, Pixels, as_rgb, read_image
-from srcore.matching import PICTURE_SUFFIXES
+from srcore.matching import PICTURE_SUFFIXES, passed_over
 from srcore.training.limits import cpu_cores
 
 _TOGETHER = 64  # files decoded ahead
@@ -65,7 +66,10 @@ def _read(photo: Photo) -> Pixels | ImageError:
 
 def _expand(path: Path) -> list[Photo]:
     if path.is_dir():
-        return [Photo(file, file.name) for file in path.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES]
+        files = sorted(path.rglob("*"))
+        if others := passed_over(files):
+            warnings.warn(f"{path}: {others}", stacklevel=2)
+        return [Photo(file, file.name) for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
     if path.suffix.lower() == ".tar":
         return _members(path)
     return [Photo(path, path.name)] if path.suffix.lower() in PICTURE_SUFFIXES else []

@@ -7,9 +7,8 @@ from time import monotonic
 from typing import Any
 
 from srcore import weights
-from srcore.benchmark import find_sources, load_source
 from srcore.files import whole_file
-from srcore.images import Pixels, as_rgb, write_image
+from srcore.images import as_rgb, write_image
 from srcore.inference import Engine
 from srcore.methods.neural import upscale_with
 from srcore.metrics import measure
@@ -24,14 +23,13 @@ class Records:
 
     def __init__(self, run: Run) -> None:
         self.run, self._begin, self._shown = run, run.update, 0.0
-        self._validation: list[tuple[Pixels, Pixels]] = []
+        self._validation = run.validation
         self._board: Any = None
         self._best, self._counted = -float("inf"), False
         if not run.processes.is_first:
             return
+        print(f"{run.recipe.name} computes in {run.trainer.precision}", file=sys.stderr)
         self._cut_back()
-        if run.options.validate:
-            self._validation = [load_source(source) for source in find_sources(run.options.validate)]
         try:
             from torch.utils.tensorboard import SummaryWriter
 

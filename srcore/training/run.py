@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 
 from srcore.files import whole_file
+from srcore.images import Pixels
 from srcore.training.data import Crops
 from srcore.training.parallel import Processes
 from srcore.training.recipes import Optimiser, Recipe
@@ -16,7 +17,7 @@ OPTIONS = "options.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a run is made. Times in minutes, `memory` in bytes of photographs on the device."""
+    """How a run is made. Times in minutes, `memory` in bytes of photographs on the device; a path may be a str."""
 
     data: list[str]
     out: Path
@@ -29,6 +30,7 @@ class Options:
     rates: tuple[float, float] | None = None  # learning rate, first and last, falling geometrically; not the recipe's
     optimiser: Optimiser | None = None  # not the recipe's
     short: bool = False  # the recipe's form for few updates
+    average: float | None = None  # decay of a running average of the weights, which is then validated and shipped
     start: Path | None = None  # weights to begin with, instead of the manifest's
     vgg: Path | None = None
     validate: Path | None = None  # a benchmark folder
@@ -36,6 +38,11 @@ class Options:
     check_every: int = 50  # updates between looks at the losses, each of which waits for the device
     memory: int | None = None
     eager: bool = False  # without torch.compile and CUDA graphs
+
+    def __post_init__(self) -> None:
+        for name in ("out", "start", "vgg", "validate"):
+            if isinstance(path := getattr(self, name), str):
+                object.__setattr__(self, name, Path(path))
 
 
 @dataclass
@@ -53,6 +60,7 @@ class Run:
     start: str = ""  # the weights it began with, by name and sha256
     signal: str = ""  # the name of the one that ended this leg
     short: bool = False  # whether `recipe` is the short form
+    validation: list[tuple[Pixels, Pixels]] = field(default_factory=list)  # HR and LR of the benchmark
 
     @property
     def seconds(self) -> float:

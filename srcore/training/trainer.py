@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from srcore.arithmetic import Arithmetic
 from srcore.color_torch import luma
 from srcore.networks import build
 from srcore.networks.discriminator import Discriminator
@@ -18,6 +19,7 @@ from srcore.networks.drcn import DRCN
 from srcore.networks.generator import Generator
 from srcore.networks.vgg import VGGFeatures
 from srcore.resize_torch import imresize
+from srcore.scale import SCALE
 from srcore.training import losses
 from srcore.training.compiling import usable
 from srcore.training.data import Batch, Crops, random_generator
@@ -43,6 +45,7 @@ class Speed:
 
     channels_last: bool = True
     half: bool = True  # bfloat16 where the recipe allows it and the device has matrix units for it
+    tf32: bool = True  # in convolutions that stay in float32, on a GPU only
     fused: bool = True  # the optimiser in one kernel
     compiled: bool = True  # torch.compile, on a GPU only
     graph: bool = True  # the whole update as one CUDA graph
@@ -50,14 +53,14 @@ class Speed:
     @classmethod
     def plain(cls) -> "Speed":
         """The eager float32 loop that everything is measured against."""
-        return cls(channels_last=False, half=False, fused=False, compiled=False, graph=False)
+        return cls(channels_last=False, half=False, tf32=False, fused=False, compiled=False, graph=False)
 
 
 class Trainer:
     """A recipe's networks and optimisers, moved by one update at a time.
 
-    After `update(n)`, `losses` holds the update's losses as tensors on the device; `first_bad` is the first update
-    whose losses were not finite (or a number beyond all updates).
+    `arithmetic` is how a GPU computes. After `update(n)`, `losses` holds the update's losses as tensors on the device;
+    `first_bad` is the first update whose losses were not finite (or a number beyond all updates).
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Trainer:
         plan: int,
         device: torch.device,
         seed: int = 0,
-        vgg: Path | None = None,
+        vgg: Path | str | None = None,
         generator: Generator | None = None,
         processes: Processes | None = None,
         speed: Speed | None = None,
@@ -84,6 +87,7 @@ class Trainer:
             "adversarial": recipe.adversarial,
         }
         self._half = recipe.half and self.speed.half and has_bfloat16_units(device)
+        self.arithmetic = Arithmetic(tf32=self.speed.tf32)
         self._captures = self.on_gpu and self.speed.graph and self.processes.world == 1 and recipe.optimiser == "adam"
         torch.manual_seed(seed)
         self.generator = self._placed(generator or build(recipe.name))
@@ -91,7 +95,7 @@ class Trainer:
             _freeze_norm(self.generator)
         self.discriminator: nn.Module | None = None
         if recipe.adversarial:
-            self.discriminator = self._placed(Discriminator(4 * recipe.lr_size - recipe.shift))
+            self.discriminator = self._placed(Discriminator(SCALE * recipe.lr_size - recipe.shift))
         self.vgg: VGGFeatures | None = None
         if recipe.content != "mse":
             self.vgg = self._placed(VGGFeatures(recipe.content, vgg))
@@ -114,6 +118,12 @@ class Trainer:
         self._places = torch.empty(0)
 
     @property
+    def precision(self) -> str:
+        """What the networks compute in, such as "bfloat16, TF32 in convolutions, deterministic cuDNN"."""
+        numbers = "bfloat16" if self._half else "float32"
+        return f"{numbers}, {self.arithmetic}" if self.on_gpu else numbers
+
+    @property
     def shipped(self) -> Generator:
         """The generator to validate and to ship: the average of the weights, where the recipe keeps one."""
         generator: Generator = self.generator if self.average is None else self.average
@@ -121,6 +131,10 @@ class Trainer:
 
     def update(self, number: int, crops: Crops) -> None:
         """Make update `number` (from 0) with that update's crops."""
+        with self.arithmetic.set():
+            self._update(number, crops)
+
+    def _update(self, number: int, crops: Crops) -> None:
         self._set_schedule(number)
         places = crops.places(number)
         if number < self.recipe.warm_up:
@@ -253,8 +267,8 @@ class Trainer:
         elif self.generator.enlarges:
             lr, hr = luma(batch.lr), luma(batch.hr)
         else:
-            edge = 4 * LR_MARGIN[False]
-            lr, hr = imresize(luma(batch.lr), 4)[:, :, edge:-edge, edge:-edge], luma(batch.hr)
+            edge = SCALE * LR_MARGIN[False]
+            lr, hr = imresize(luma(batch.lr), SCALE)[:, :, edge:-edge, edge:-edge], luma(batch.hr)
         return lr.contiguous(memory_format=self._layout), hr.contiguous(memory_format=self._layout)
 
     def _note(self, now: dict[str, Tensor]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from django.db.models import Q
 
 from srcore.registry import METHODS, is_available, why_unavailable
+from srcore.scale import SCALE
 from studies.models import Method, Stimulus, Study
 
 _synced: Hashable = object()  # what METHODS.stamp() was when this process last gave every method its row
@@ -32,11 +33,20 @@ def sync_added_methods() -> None:
         _synced = stamp
 
 
-def why_not(method: Method) -> str:
-    """What keeps `method` from making images here and what to do about it; empty when nothing does."""
+def why_not(method: Method, scale: int = SCALE) -> str:
+    """What keeps `method` from making images `scale` times larger here, and what to do; empty when nothing does."""
+    bring = f"import its result images: manage.py import_results {method.name} BENCHMARK FOLDER"
     if method.name not in METHODS:
-        return f"import its result images: manage.py import_results {method.name} BENCHMARK FOLDER"
+        return bring
+    if reason := METHODS[method.name].why_not_at(scale):
+        return f"{reason}; {bring}"
     return why_unavailable(method.name)
+
+
+def lacks_scale(method: Method, scale: int) -> str:
+    """The scales that a method of srcore has, as "4x", where this one is not among them; else empty."""
+    found = METHODS.get(method.name)
+    return "" if found is None or not found.why_not_at(scale) else "/".join(map(str, found.scales)) + "x"
 
 
 def offered_methods(study: Study | None = None) -> list[Method]:

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Iterable
 from typing import BinaryIO, cast
 
+import numpy as np
 from django.core.files.base import ContentFile
 from django.db.models.fields.files import FieldFile
+from PIL import Image
 
 from srcore.images import ImageError, Pixels, encode_png, read_image
-from studies.models import SourceImage
+from studies.models import SourceImage, Stimulus, StudyRegion
 from studies.storage.guard import StorageUnavailable
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,34 @@ def mode_of(pixels: Pixels) -> str:
 
 def read_source(source: SourceImage) -> tuple[Pixels, Pixels]:
     """HR and LR of a source as uint8, (H, W, 3) RGB or (H, W) grey by its mode. Raises ImageError, OSError."""
-    return _read(source.hr, source.mode), _read(source.lr, source.mode)
+    return read_hr(source), read_lr(source)
+
+
+def read_hr(source: SourceImage) -> Pixels:
+    """HR alone, as `read_source`."""
+    return _read(source.hr, source.mode)
+
+
+def read_lr(source: SourceImage) -> Pixels:
+    """LR alone, as `read_source`."""
+    return _read(source.lr, source.mode)
+
+
+def read_stimulus(stimulus: Stimulus) -> Pixels:
+    """A stored result as uint8; grey, (H, W), where both it and its source are. Raises ImageError, OSError."""
+    rgb = _read(stimulus.file, "RGB")
+    # The PNG of every picture is RGB; a grey one has three equal channels.
+    is_grey = stimulus.source.mode == "L" and (rgb == rgb[:, :, :1]).all()
+    return rgb[:, :, 0].copy() if is_grey else rgb
+
+
+def thumbnail_of(source: SourceImage, *, width: int) -> bytes:
+    """The low-resolution image as a JPEG, made smaller where it is wider than this. Raises ImageError, OSError."""
+    picture = Image.fromarray(_read(source.lr, source.mode))
+    picture.thumbnail((width, width * 4))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def store(file: FieldFile, pixels: Pixels) -> None:
@@ -55,6 +84,12 @@ def png_of(pixels: Pixels) -> tuple[bytes, dict[str, str | int]]:
         "file_bytes": len(png),
     }
     return png, facts
+
+
+def cut_of(region: StudyRegion, stimulus: Stimulus) -> tuple[bytes, dict[str, str | int]]:
+    """The region of a stored result as PNG, and what a cut's row says of it; it has a place. As `read_stimulus`."""
+    rows, columns = (slice(start, start + size) for start, size in region.extent)
+    return png_of(np.ascontiguousarray(read_stimulus(stimulus)[rows, columns]))
 
 
 def has_pixels(png: bytes, sha256: str) -> bool:

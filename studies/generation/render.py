@@ -8,14 +8,14 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from srcore.errors import SrcoreError, TimeLimitExceeded
-from srcore.images import Pixels
-from srcore.methods.running import run
+from srcore.methods.running import Output, run
 from srcore.metrics import measure
 from srcore.registry import METHODS
 from studies.content.sources import png_of, read_source
 from studies.content.stimuli import generated_key
+from studies.generation.requests import want_regions
 from studies.jobs.attempts import TOO_LATE, attempt, finished
-from studies.models import Stimulus
+from studies.models import Stimulus, StudyRegion
 from studies.models.content import stimulus_path
 from studies.storage.marker import require_ours
 
@@ -28,13 +28,11 @@ class Outdated(Exception):
 
 @dataclass(frozen=True)
 class Made:
-    """An image and what is known about it: PSNR in dB and SSIM by the recipe `paper`, the method's run time."""
+    """An image and what is known about it: PSNR in dB and SSIM by the recipe `paper`, and how it was made."""
 
-    pixels: Pixels
+    output: Output
     psnr: float
     ssim: float
-    seconds: float
-    device: str
 
 
 def render(stimulus: int) -> None:
@@ -49,18 +47,17 @@ def _make(row: Stimulus) -> Made:
         raise Outdated(f"The worker does not know {name}: it was removed, or added on another machine only.")
     if any(getattr(row, key) != value for key, value in generated_key(name).items()):
         raise Outdated(f"It was asked for with other weights or code of {name} than are installed now: ask again.")
-    hr, lr = read_source(row.source)
+    (hr, lr), scale = read_source(row.source), row.source.benchmark.scale
     if METHODS[name].kind == "reference":
-        pixels, seconds, device = hr, 0.0, ""
+        made = Output(hr, 0.0, "")
     else:
         # Celery's limits do not work in a worker with --pool=solo, which is how a GPU is used.
-        pixels, seconds, device = run(lr, name, time_limit=row.seconds_allowed)
-    psnr, ssim = measure(hr, pixels, recipe="paper")
-    return Made(pixels, psnr, ssim, seconds, device)
+        made = run(lr, name, scale=scale, time_limit=row.seconds_allowed)
+    return Made(made, *measure(hr, made.pixels, recipe="paper", crop=scale))
 
 
 def _store(row: Stimulus, mine: "QuerySet[Stimulus]", made: Made) -> None:
-    png, facts = png_of(made.pixels)
+    png, facts = png_of(made.output.pixels)
     # Not within a transaction, for which on SQLite every rating would wait, however long the storage takes. An attempt
     # that stood still and lost its claim between these lines writes over the file what another made of the same.
     if mine.update(heartbeat_at=Now()):
@@ -70,12 +67,14 @@ def _store(row: Stimulus, mine: "QuerySet[Stimulus]", made: Made) -> None:
             file=name,
             psnr=made.psnr,
             ssim=made.ssim,
-            seconds=made.seconds,
-            device=made.device,
+            seconds=made.output.seconds,
+            device=made.output.device,
+            sees=made.output.sees,
             **facts,
             **finished(Stimulus.State.DONE),
         )
         if stored:
+            want_regions(StudyRegion.objects.filter(source=row.source_id))
             return
     logger.warning("%s was taken over by another worker; this result is dropped", row)
 

@@ -16,7 +16,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
-from studies.models import Job, Report, Stimulus, Worker
+from studies.models import Import, Job, Report, Stimulus, StudyMetric, StudyRegion, Tally, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ GRACE_SECONDS = 10
 # So often may a worker die over one job (out of memory, for one) before the job is given up.
 MOST_ATTEMPTS = 5
 
-KINDS: tuple[type[Job], ...] = (Stimulus, Report)
+KINDS: tuple[type[Job], ...] = (Stimulus, StudyRegion, StudyMetric, Report, Import, Tally)
 
 _BATCH = 500
 State = Job.State

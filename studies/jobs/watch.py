@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,9 @@ BEAT_SECONDS = 5
 # A longer silence between two beats is a gap: the database was away, this process was stopped, or the machine asleep.
 GAP = timedelta(seconds=3 * BEAT_SECONDS)
 FORGET_SECONDS = 3600
+# What else a worker looks after, registered by other rooms (studies.apps), and how often.
+ALSO: list[Callable[[], None]] = []
+ALSO_EVERY_SECONDS = 30
 # A storage may be busy for a moment; in so many beats one after the other it is away.
 UNFIT_BEATS = 2
 
@@ -48,6 +51,7 @@ class Watch(threading.Thread):
         self._last_beat: datetime | None = None
         self._broker_away = False
         self._unfit_beats = 0
+        self._looked_at = 0.0
 
     def run(self) -> None:
         while True:
@@ -75,6 +79,7 @@ class Watch(threading.Thread):
                 self._leave(reason)
             elif not reason:
                 reconcile(watched_seconds=watched)
+                self._look_after()
             self._broker_away = False
         except BrokerUnreachable as error:
             # Said once an outage, not every five seconds.
@@ -88,6 +93,13 @@ class Watch(threading.Thread):
             logger.exception("a beat of the worker failed; trying again")
         finally:
             connections.close_all()
+
+    def _look_after(self) -> None:
+        """What other rooms ask for, in one worker of this name at a time and not at every beat."""
+        if time.monotonic() - self._looked_at >= ALSO_EVERY_SECONDS:
+            self._looked_at = time.monotonic()
+            for look in ALSO:
+                look()
 
     def _watched(self, now: datetime) -> float:
         """For how many seconds beats have followed each other without a gap, given this beat's time.

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from srcore.registry import METHODS
 from srcore.registry import queue as preferred_queue
+from srcore.scale import SCALE, SCALES
 from studies.models.job import Job
 
 # A hung method must end some day. By far longer than any needs: DRCN takes a minute for a BSD100 picture on a CPU.
@@ -19,13 +20,20 @@ class Benchmark(models.Model):
     """A named set of source images, such as Set5."""
 
     name = models.SlugField(max_length=60, unique=True)
+    scale = models.PositiveSmallIntegerField(
+        default=SCALE,
+        choices=[(scale, f"{scale}x") for scale in SCALES],
+        help_text="How many times larger HR is than LR.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering: ClassVar = ["name"]
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(scale__gt=1), name="benchmark_enlarges")]
 
     def __str__(self) -> str:
-        return self.name
+        """As pages and tables call it: the scale is said where it is not the paper's."""
+        return self.name if self.scale == SCALE else f"{self.name} ({self.scale}x)"
 
 
 def source_path(source: "SourceImage", filename: str) -> str:
@@ -117,6 +125,9 @@ class Stimulus(Job):
     ssim = models.FloatField(null=True, help_text="recipe 'paper'")
     seconds = models.FloatField(null=True, help_text="time the method took")
     device = models.CharField(max_length=80, blank=True)
+    sees = models.CharField(
+        max_length=80, blank=True, help_text="the tiles in which a network of others saw LR: part of the method"
+    )
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -46,3 +46,8 @@ class Job(models.Model):
     @abstractmethod
     def seconds_allowed(self) -> int:
         """After how long an attempt is stopped."""
+
+
+def cpu_queue(living: set[str]) -> str:
+    """Of work without a network, given the queues that living workers read: cpu, but where a GPU's worker is alone."""
+    return "gpu" if "gpu" in living and "cpu" not in living else "cpu"

@@ -27,6 +27,9 @@ class Report(Job):
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
     ratings = models.PositiveIntegerField(default=0, help_text="how many ratings it is about")
     file = models.FileField(upload_to=report_path, max_length=120, blank=True)
+    options = models.JSONField(
+        default=dict, help_text="what differs from the usual report: fields of ReportForm, supplement"
+    )
 
     class Meta:
         ordering: ClassVar = ["-requested_at", "-pk"]
@@ -40,6 +43,19 @@ class Report(Job):
 
     def __str__(self) -> str:
         return f"report of {self.study} of {self.requested_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def title(self) -> str:
+        return "supplement" if self.options.get("supplement") else "report"
+
+    @property
+    def told(self) -> str:
+        """The options, for a list of reports."""
+        return "; ".join(
+            f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value.replace('_', ' ')}"
+            for name, value in sorted(self.options.items())
+            if name != "supplement"
+        )
 
     @staticmethod
     def queue(value: str, living: set[str]) -> str:

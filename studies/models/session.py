@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from studies.models.content import Stimulus
+from studies.models.languages import LONGEST_CODE
 from studies.models.study import Study
 
 
@@ -21,8 +22,19 @@ def rated_before(position: int, calibration_trials: int) -> int:
     return max(position - 1 - calibration_trials, 0)
 
 
+class Outcome(models.TextChoices):
+    """How a rater's part in a study ends."""
+
+    COMPLETED = "completed", "completed: all is rated"
+    DECLINED = "declined", "declined to take part"
+    DEVICE = "device", "device not fit"
+    CHECKS = "checks", "checks failed"
+    FULL = "full", "no place left"
+    LATE = "late", "timed out"
+
+
 class Rater(models.Model):
-    """One invitation to one study. Known by a label only; a link opens it."""
+    """One invitation to one study, or one who came by its public link. Known by a label only; a link opens it."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="raters")
     label = models.CharField(max_length=60, help_text="names the rater in exports; no personal data")
@@ -32,6 +44,28 @@ class Rater(models.Model):
     invited_at = models.DateTimeField(default=timezone.now, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
     withdrawn_at = models.DateTimeField(null=True, editable=False)
+    # What ended the rater's part other than the last rating; who has rated all is told by Session.finished_at.
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default="", blank=True, editable=False)
+    outcome_at = models.DateTimeField(null=True, editable=False)
+    # When staff let the rater go on all the same: checks that failed before do not end the part again.
+    reopened_at = models.DateTimeField(null=True, editable=False)
+    # Where raters go on in another study (Ending.continues_in): the same person's part in the one before.
+    continues = models.OneToOneField(
+        "self", on_delete=models.SET_NULL, null=True, editable=False, related_name="continued"
+    )
+    # What staff decided (models.decision): "" is undecided; the reason for an exclusion, "" is in the analysis; since
+    # when others rate these images too.
+    verdict = models.CharField(
+        max_length=8,
+        choices=[("accepted", "accepted"), ("rejected", "rejected")],
+        default="",
+        blank=True,
+        editable=False,
+    )
+    excluded = models.TextField(default="", blank=True, editable=False)
+    places_back_at = models.DateTimeField(null=True, editable=False)
+    # sha256 of the code with which the rater can withdraw later, once a page has shown it.
+    withdrawal_hash = models.CharField(max_length=64, null=True, unique=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["pk"]
@@ -44,14 +78,17 @@ class Rater(models.Model):
 
 
 class Session(models.Model):
-    """A rater's pass through a study: its trials are all written before the first is shown."""
+    """A rater's pass through a study: its trials are all written before the first is shown; of a part, run by run."""
 
     rater = models.OneToOneField(Rater, on_delete=models.PROTECT, related_name="session")
     seed = models.PositiveBigIntegerField(editable=False)
+    language = models.CharField(max_length=LONGEST_CODE, default="en", help_text="of all that the rater read")
     calibration_trials = models.PositiveIntegerField(
         help_text="positions 1..n: examples and practice, nothing is stored"
     )
-    trials_total = models.PositiveIntegerField(help_text="calibration and rated trials together")
+    trials_total = models.PositiveIntegerField(
+        help_text="calibration and rated trials together, also those of a part that are not claimed yet"
+    )
     # The first position that is neither rated nor, in the calibration, seen. Moves by one rating at a time.
     next_position = models.PositiveIntegerField(default=1)
     started_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -104,23 +141,34 @@ class Session(models.Model):
 
 
 class Trial(models.Model):
-    """One showing of one stimulus to one rater. Its token is the image's address."""
+    """One showing of one stimulus to one rater, or of two of one source. Its token is the image's address."""
 
     class Phase(models.TextChoices):
         CALIBRATION = "calibration"
         PRACTICE = "practice"
         STABILISING = "stabilising"
         RATED = "rated"
+        GOLD = "gold", "a check: its score is known"
+        TRAP = "trap", "a check: it says which score to give"
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="trials")
     position = models.PositiveIntegerField()
     phase = models.CharField(max_length=12, choices=Phase.choices)
     stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="trials")
+    # Of a pair: the image on the right, while `stimulus` is that on the left.
+    right = models.ForeignKey(Stimulus, on_delete=models.PROTECT, null=True, related_name="+")
+    # Of a pair whose study has it: what both were made from, shown on a key.
+    original = models.ForeignKey(Stimulus, on_delete=models.PROTECT, null=True, related_name="+")
     repeat = models.PositiveSmallIntegerField(default=0, help_text="0: first showing, 1: second")
+    run = models.PositiveSmallIntegerField(
+        null=True, help_text="of a part: the claim that wrote this place, from 1; empty: all were written at once"
+    )
     anchor_score = models.FloatField(
         null=True, help_text="the score a calibration image stands for; the lowest expected of a practice image"
     )
     anchor_high = models.FloatField(null=True, help_text="the highest expected of a practice image")
+    # Not an anchor: what a rater's browser is told of a check is what it is told of any image.
+    expected = models.FloatField(null=True, help_text="of a check: the score that it asks for")
     token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
 
     class Meta:
@@ -128,10 +176,23 @@ class Trial(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["session", "position"], name="one_trial_a_position"),
             models.CheckConstraint(
-                condition=Q(phase__in=["rated", "stabilising"], anchor_score__isnull=True, anchor_high__isnull=True)
+                condition=Q(right__isnull=True) | ~Q(right=models.F("stimulus")) | Q(phase="gold"),
+                name="a_pair_is_of_two_images_or_a_check",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    phase__in=["rated", "stabilising", "gold", "trap"],
+                    anchor_score__isnull=True,
+                    anchor_high__isnull=True,
+                )
                 | Q(phase="calibration", anchor_score__isnull=False, anchor_high__isnull=True)
                 | Q(phase="practice", anchor_score__isnull=False, anchor_high__gte=models.F("anchor_score")),
                 name="only_what_is_not_rated_has_an_anchor",
+            ),
+            models.CheckConstraint(
+                condition=Q(phase__in=["gold", "trap"], expected__isnull=False)
+                | (~Q(phase__in=["gold", "trap"]) & Q(expected__isnull=True)),
+                name="a_check_and_nothing_else_has_an_expected_score",
             ),
         ]
 
@@ -169,6 +230,17 @@ class Answer(models.Model):
     canvas_height = models.FloatField(null=True, help_text="of the area for images: its own pixels")
     canvas_css_width = models.FloatField(null=True, help_text="of the area for images: CSS pixels")
     canvas_css_height = models.FloatField(null=True, help_text="of the area for images: CSS pixels")
+
+    # Of a pair: how often each image was on the screen, for how long in all, and whether both stood side by side.
+    left_looks = models.PositiveIntegerField(null=True, help_text="of a pair: how often the left image was shown")
+    right_looks = models.PositiveIntegerField(null=True, help_text="of a pair: how often the right image was shown")
+    left_ms = models.FloatField(null=True, help_text="of a pair: how long the left image could be seen")
+    right_ms = models.FloatField(null=True, help_text="of a pair: how long the right image could be seen")
+    side_by_side = models.BooleanField(null=True, help_text="of a pair: whether the window held both")
+    original_looks = models.PositiveIntegerField(
+        null=True, help_text="of a pair with the original on a key: how often it was shown"
+    )
+    original_ms = models.FloatField(null=True, help_text="of a pair with the original on a key: how long it was seen")
 
     class Meta:
         abstract = True

@@ -15,7 +15,9 @@ def new_key() -> str:
 class SiteKey(models.Model):
     """A key that must outlive a change of SECRET_KEY and a move to another machine: it is in every backup.
 
-    `outbox` names the ratings that raters' browsers keep until they are sent; `receipts` signs when images were sent.
+    `outbox` names the ratings that raters' browsers keep until they are sent; `receipts` signs when images were sent;
+    by `panel` who comes from a panel is known again; `codes` and `withdrawal` make raters' codes, `pseudonyms` other
+    names for exports.
     """
 
     name = models.SlugField(max_length=40, unique=True)

@@ -40,7 +40,8 @@ def _work(work: Work) -> Iterator[GaugeMetricFamily]:
     yield GaugeMetricFamily(
         "mosweb_queues_unserved", "Queues that are needed and that no worker reads.", len(work.unserved)
     )
-    jobs = GaugeMetricFamily("mosweb_jobs", "Images and reports that are not done.", labels=["kind", "state"])
+    said = "Images, measurements and reports that are not done."
+    jobs = GaugeMetricFamily("mosweb_jobs", said, labels=["kind", "state"])
     for state, counts in (("waiting", work.waiting), ("running", work.running), ("failed", work.failed)):
         for kind, count in counts.items():
             jobs.add_metric([kind, state], count)

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from celery import current_app
-from django.apps import apps
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max
+from django.db.models import Count, F, Max
 from django.utils import timezone
 
-from studies.jobs.dispatch import KINDS, STALE_SECONDS, living_queues, within
-from studies.models import Job, Study, Worker
+from studies.jobs.dispatch import KINDS, STALE_SECONDS, within
+from studies.models import Backup, Job, Study, Worker
 from studies.storage.calls import Calls, NoAnswer
 from studies.storage.guard import time_limit
 from studies.storage.marker import why_not_ours
@@ -75,10 +74,14 @@ def readiness() -> Status:
 
 def work() -> Work:
     """Broker, workers, jobs, backup. Raises DatabaseError."""
-    counts = {kind.word: _states(kind) for kind in KINDS}
-    needed = _needed_queues()
     living = Worker.objects.filter(within("seen_at", STALE_SECONDS))
     readers = Counter(queue for queues in living.values_list("queues", flat=True) for queue in queues)
+    counts, needed = {}, set(ALWAYS_NEEDED)
+    for kind in KINDS:
+        counts[kind.word], queues = _states(kind, living=set(readers))
+        needed |= queues
+    if "gpu" in readers and "cpu" not in readers:  # it makes everything where it is alone
+        needed.discard("cpu")
     return Work(
         broker=_broker(),
         workers={queue: readers[queue] for queue in sorted(needed | set(readers))},
@@ -90,20 +93,15 @@ def work() -> Work:
     )
 
 
-def _states(kind: type[Job]) -> Counter[str]:
-    return Counter(kind._default_manager.exclude(state=Job.State.DONE).values_list("state", flat=True))
-
-
-def _needed_queues() -> set[str]:
-    """Those that are always, and those that something waits for."""
-    living = living_queues()
-    needed = set(ALWAYS_NEEDED)
-    for kind in KINDS:
-        waiting = kind._default_manager.filter(state=Job.State.WANTED).order_by(kind.routed_by)
-        for value in waiting.values_list(kind.routed_by, flat=True).distinct():
-            needed.add(kind.queue(value, living))
-    # A worker with a GPU makes everything where it is alone.
-    return needed - {"cpu"} if "gpu" in living and "cpu" not in living else needed
+def _states(kind: type[Job], *, living: set[str]) -> tuple[Counter[str], set[str]]:
+    """How many of these jobs are in each state, and the queues that those which wait need."""
+    rows = kind._default_manager.exclude(state=Job.State.DONE).order_by().annotate(route=F(kind.routed_by))
+    counts, queues = Counter[str](), set[str]()
+    for state, value, number in rows.values_list("state", "route").annotate(Count("pk")):
+        counts[state] += number
+        if state == Job.State.WANTED:
+            queues.add(kind.queue(value, living))
+    return counts, queues
 
 
 def _asked(question: Callable[[], str]) -> str:
@@ -139,10 +137,7 @@ def _greet_broker() -> None:
 
 
 def _last_backup() -> datetime | None:
-    backup = apps.all_models["studies"].get("backup")
-    if backup is None:
-        return None
-    newest: datetime | None = backup._default_manager.aggregate(at=Max("made_at"))["at"]
+    newest: datetime | None = Backup.objects.aggregate(at=Max("made_at"))["at"]
     return newest
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from analysis.scale import ACR, Scale, ScaleError
 
 # More buttons than these do not stand side by side on a laptop.
@@ -100,8 +102,10 @@ def marks(scale: Scale) -> list[tuple[str, str]]:
     if scale.is_categorical:
         return [(option.score, option.label) for option in options(scale)]
     half = scale.width / (2 * len(scale.labels)) if scale.labels else 0
+    interval = gettext("%(low)s to %(high)s")
     return [
-        (f"{scale.score_text(value - half)} to {scale.score_text(value + half)}", word) for value, word in scale.labels
+        (interval % {"low": scale.score_text(value - half), "high": scale.score_text(value + half)}, word)
+        for value, word in scale.labels
     ]
 
 

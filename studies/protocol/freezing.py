@@ -20,10 +20,22 @@ from studies import models
 _FROZEN = "the design of a launched study does not change; clone the study instead"
 _SHOWN = "an image of a launched study does not change"
 _LAUNCHED = "EXISTS (SELECT 1 FROM studies_study s WHERE s.id = {row}.study_id AND s.state <> 'draft')"
+_OF_LAUNCHED = (
+    "EXISTS (SELECT 1 FROM studies_studyregion g JOIN studies_study s ON s.id = g.study_id"
+    " WHERE g.id = {row}.region_id AND s.state <> 'draft')"
+)
 _IS_SHOWN = "EXISTS (SELECT 1 FROM studies_studyimage i WHERE i.stimulus_id = OLD.id)"
 _SOURCE_IS_SHOWN = (
     "EXISTS (SELECT 1 FROM studies_studyimage i JOIN studies_stimulus t ON t.id = i.stimulus_id"
     " WHERE t.source_id = OLD.id)"
+)
+# Nobody has seen it: its launch can be taken back.
+_HAS_SESSION = (
+    "EXISTS (SELECT 1 FROM studies_session e JOIN studies_rater r ON r.id = e.rater_id WHERE r.study_id = OLD.id)"
+)
+_OF_TWO_SOURCES = (
+    "NEW.{other}_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM studies_stimulus l JOIN studies_stimulus r"
+    " ON r.source_id = l.source_id WHERE l.id = NEW.stimulus_id AND r.id = NEW.{other}_id)"
 )
 _STUDY_OF_TRIAL = (
     "studies_trial t JOIN studies_session e ON e.id = t.session_id JOIN studies_rater r ON r.id = e.rater_id"
@@ -50,7 +62,8 @@ def rules(apps: Apps, connection: BaseDatabaseWrapper) -> Iterator[Rule]:
     design, stimulus, source = (
         _changed(apps, connection, model) for model in (models.Study, models.Stimulus, models.SourceImage)
     )
-    redesigned = f"OLD.state <> 'draft' AND (NEW.state = 'draft' OR {design})"
+    back = f"(NEW.state = 'draft' AND {_HAS_SESSION})" if _has(apps, "Study", "archived_at") else "NEW.state = 'draft'"
+    redesigned = f"OLD.state <> 'draft' AND ({back} OR {design})"
     yield Rule("study_frozen", "studies_study", "UPDATE", redesigned, _FROZEN)
     yield Rule("study_kept", "studies_study", "DELETE", "OLD.state <> 'draft'", "a launched study is not deleted")
     yield Rule("stimulus_frozen", "studies_stimulus", "UPDATE", f"{stimulus} AND {_IS_SHOWN}", _SHOWN)
@@ -60,6 +73,19 @@ def rules(apps: Apps, connection: BaseDatabaseWrapper) -> Iterator[Rule]:
         yield Rule(
             "rating_on_the_scale", "studies_rating", "INSERT", _off_the_scale(vendor), "the score is not on the scale"
         )
+    if _has(apps, "Trial", "right"):
+        condition = _OF_TWO_SOURCES.format(other="right")
+        yield Rule("pair_of_one_source", "studies_trial", "INSERT", condition, "a pair is of one source")
+    if _has(apps, "Trial", "original"):
+        condition = _OF_TWO_SOURCES.format(other="original")
+        yield Rule("original_of_source", "studies_trial", "INSERT", condition, "an original is of its own source")
+    if _has(apps, "StudyRegion", "width"):
+        moved = _changed(apps, connection, models.StudyRegion)
+        for event, row, when in (("INSERT", "NEW", ""), ("UPDATE", "OLD", f" AND {moved}"), ("DELETE", "OLD", "")):
+            launched = _LAUNCHED.format(row=row) + when
+            yield Rule(f"region_no_{event.lower()}", "studies_studyregion", event, launched, _FROZEN)
+            launched = _OF_LAUNCHED.format(row=row)
+            yield Rule(f"cut_no_{event.lower()}", "studies_cut", event, launched, _FROZEN)
     for table in ("studies_studymethod", "studies_studyimage", "studies_study_calibration"):
         for event, row in (("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD")):
             yield Rule(f"{table}_no_{event.lower()}", table, event, _LAUNCHED.format(row=row), _FROZEN)
@@ -86,7 +112,10 @@ def freeze(*, using: str = "default", apps: Any = None, plan: Any = (), **of_sig
 
 
 def _has(apps: Apps, model: str, field: str) -> bool:
-    return any(f.name == field for f in apps.get_model("studies", model)._meta.concrete_fields)
+    try:
+        return any(f.name == field for f in apps.get_model("studies", model)._meta.concrete_fields)
+    except LookupError:
+        return False
 
 
 def _changed(apps: Apps, connection: BaseDatabaseWrapper, model: type[Model]) -> str:
@@ -126,8 +155,7 @@ def _statements(rule: Rule, vendor: str) -> Iterator[str]:
         f"RETURN {result}; END $$"
     )
     yield (
-        f"CREATE TRIGGER {rule.name} BEFORE {rule.event} ON {rule.table} "
-        f"FOR EACH ROW EXECUTE FUNCTION {rule.name}()"
+        f"CREATE TRIGGER {rule.name} BEFORE {rule.event} ON {rule.table} FOR EACH ROW EXECUTE FUNCTION {rule.name}()"
     )
 
 

@@ -38,10 +38,9 @@ def plan_session(items: Sequence[Item], *, apart: bool, repeats: int, rng: rando
     """Every item once, `repeats` of them a second time, in random order.
 
     With `apart` the same source never comes twice in a row (ITU-R BT.500-15, ITU-T P.910): at each step one of the
-    remaining images that keep the rest possible is drawn. Raises ImpossibleOrder, or ValueError for too many repeats.
+    remaining images that keep the rest possible is drawn. Raises ImpossibleOrder.
     """
-    if repeats > len(items):
-        raise ValueError(f"{repeats} repeats asked for, but only {len(items)} images are shown")
+    check_repeats(items, repeats=repeats)
     shown = [*items, *rng.sample(list(items), repeats)]
     rng.shuffle(shown)
     return _number_repeats(_separate(shown, rng) if apart else shown)
@@ -83,6 +82,12 @@ def check_stabilising(items: Sequence[Item], *, number: int, apart: bool) -> Non
         )
     if number > most:
         raise ImpossibleOrder(f"{number} stabilising trials are asked for, but these images allow {most} at most")
+
+
+def check_repeats(items: Sequence[Item], *, repeats: int) -> None:
+    """Raise ImpossibleOrder for more repeats than images: each comes a second time once at most."""
+    if repeats > len(items):
+        raise ImpossibleOrder(f"{repeats} repeats are asked for, but there are only {len(items)} images; ask for fewer")
 
 
 def check_apart(items: Sequence[Item], *, repeats: int) -> None:

@@ -41,20 +41,29 @@ def parse(text: str, scale: Scale) -> list[Practice]:
     return [_parsed(number, line.strip(), scale) for number, line in lines if line.strip()]
 
 
-def find(text: str, scale: Scale) -> list[Found]:
-    """As `parse`, with the rows. Raises PracticeError for an image or a method that is not here too."""
+def benchmarks(text: str) -> set[str]:
+    """The names of the benchmarks in these lines, as far as they are written as such lines are."""
+    return {found["benchmark"] for line in text.splitlines() if (found := _LINE.match(line.strip()))}
+
+
+def find(text: str, scale: Scale, *, kind: str = "practice") -> list[Found]:
+    """As `parse`, with the rows. Raises PracticeError for an image or a method that is not here too.
+
+    `kind`: what the images are for, as the messages say it.
+    """
     asked = parse(text, scale)
     methods = {m.name: m for m in Method.objects.filter(name__in={p.method for p in asked})}
-    rows = SourceImage.objects.filter(benchmark__name__in={p.benchmark for p in asked}).select_related("benchmark")
+    named = {"benchmark__name__in": {p.benchmark for p in asked}, "name__in": {p.source for p in asked}}
+    rows = SourceImage.objects.filter(**named).select_related("benchmark")
     sources = {(row.benchmark.name, row.name): row for row in rows}
     found: list[Found] = []
     for practice in asked:
         source, method = sources.get((practice.benchmark, practice.source)), methods.get(practice.method)
         if source is None:
-            raise PracticeError(f"There is no image {practice.benchmark}/{practice.source} for practice.")
+            raise PracticeError(f"There is no image {practice.benchmark}/{practice.source} for {kind}.")
         if method is None:
             raise PracticeError(
-                f"There is no method {practice.method} for practice; nearest, bicubic and hr are there."
+                f"There is no method {practice.method} for {kind}; nearest, bicubic and hr are there."
             )
         if any((f.source, f.method) == (source, method) for f in found):
             raise PracticeError(f"{practice.method} of {practice.benchmark}/{practice.source} is there twice.")

@@ -3,11 +3,16 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Literal
 
 from studies.models import site_key
+
+Which = Literal["left", "right", "original"]
+"""An image of a pair, and the original that comes with some; "left" is also the one of a trial that shows one."""
 
 # By so much the clocks of two web hosts may differ before it is held against a rater; NTP keeps them much closer.
 CLOCKS_DIFFER_MS = 250
@@ -23,23 +28,40 @@ class Proof:
     first_served_ms: int | None = None
 
 
-def receipt(*, token: str, now: datetime) -> str:
-    """Says that the image of the trial with this token was sent now; only this site's hosts can write it."""
+def receipt(*, token: str, now: datetime, which: Which = "left") -> str:
+    """Says that this image of the trial with this token was sent now; only this site's hosts can write it."""
     served_ms = milliseconds(now)
-    return f"{served_ms}.{_signature(token, served_ms)}"
+    return f"{served_ms}.{_signature(_signed(token, which), served_ms)}"
 
 
-def served_ms(receipt: str, *, token: str) -> int | None:
-    """When that trial's image was sent, in ms of Unix time; None for what is not this site's receipt of that trial."""
+def served_ms(receipt: str, *, token: str, which: Which = "left") -> int | None:
+    """When that image of a trial was sent, in ms of Unix time; None for what is not this site's receipt of it."""
     match = _RECEIPT.fullmatch(receipt)
     if match is None:
         return None
-    served = int(match[1])
-    if not hmac.compare_digest(match[2], _signature(token, served)):
+    served, signed = int(match[1]), _signed(token, which)
+    if not hmac.compare_digest(match[2], _signature(signed, served)):
         _key.cache_clear()  # perhaps a backup was restored since this process read the key
-        if not hmac.compare_digest(match[2], _signature(token, served)):
+        if not hmac.compare_digest(match[2], _signature(signed, served)):
             return None
     return served
+
+
+def _signed(token: str, which: Which) -> str:
+    return token if which == "left" else f"{token}/{which}"
+
+
+def all_served_ms(receipts: str, *, token: str, images: Sequence[Which]) -> tuple[int, int] | tuple[None, None]:
+    """When the latest and the earliest of these images of a trial was sent; None unless all receipts are this site's.
+
+    `receipts`: one of each image, in the order of `images`, with blanks between.
+    """
+    given = receipts.split(" ")
+    if len(given) != len(images):
+        return None, None
+    found = [served_ms(one, token=token, which=which) for one, which in zip(given, images, strict=True)]
+    served = [moment for moment in found if moment is not None]
+    return (max(served), min(served)) if len(served) == len(images) else (None, None)
 
 
 def proof(

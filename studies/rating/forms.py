@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from studies.rating.recording import DisplayFacts
+from studies.rating.recording import DisplayFacts, Looks
 
 # Beyond any real ratio; analysis.schema refuses what lies outside, so one such row would spoil an export.
 SMALLEST_RATIO, LARGEST_RATIO = 0.01, 100
@@ -46,6 +46,17 @@ class CountField(forms.RegexField):
         return int(super().clean(value) or 1)
 
 
+class LooksField(forms.RegexField):
+    """A whole number from 0 on, in ASCII digits; left out it is None."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"^[0-9]{1,6}$", required=False, **options)
+
+    def clean(self, value: Any) -> int | None:
+        found = super().clean(value)
+        return int(found) if found else None
+
+
 class UndoForm(forms.Form):
     """Which of a trial's ratings is taken back."""
 
@@ -57,8 +68,24 @@ class RatingForm(forms.Form):
 
     # Which scores there are is for the study's scale to say.
     score = NumberField()
-    receipt = forms.CharField(required=False, max_length=100)
+    receipt = forms.CharField(required=False, max_length=150)
     attempt = CountField(required=False)
+    # Of a pair.
+    left_looks = LooksField()
+    right_looks = LooksField()
+    original_looks = LooksField()
+    left_ms = NumberField(min_value=0, stored_up_to=DAY_MS, required=False)
+    right_ms = NumberField(min_value=0, stored_up_to=DAY_MS, required=False)
+    original_ms = NumberField(min_value=0, stored_up_to=DAY_MS, required=False)
+    side_by_side = forms.TypedChoiceField(
+        choices=[("true", "true"), ("false", "false")],
+        coerce=lambda value: value == "true",
+        empty_value=None,
+        required=False,
+    )
+
+    def looks(self) -> Looks:
+        return Looks(**{field.name: self.cleaned_data[field.name] for field in fields(Looks)})
 
     def display(self) -> DisplayFacts:
         return DisplayFacts(**{field.name: self.cleaned_data[field.name] for field in fields(DisplayFacts)})
@@ -74,3 +101,23 @@ def _fact_field(name: str, *, required: bool) -> NumberField:
 
 for _field in fields(DisplayFacts):
     RatingForm.base_fields[_field.name] = _fact_field(_field.name, required=_field.default is not None)
+
+
+class AgreeForm(forms.Form):
+    """Which text a rater's page showed: its hash, and the numbers that it named."""
+
+    read = forms.RegexField(r"^[0-9a-f]{64}$", required=False)
+    images = forms.RegexField(r"^[0-9]{1,5}$", required=False)
+    minutes = forms.RegexField(r"^[0-9]{1,5}$", required=False)
+    minutes_after = forms.RegexField(r"^[0-9]{1,5}$", required=False)
+
+    def named(self) -> dict[str, int]:
+        """The numbers that the page sent: each may have changed since, as ratings come in."""
+        numbers = ("images", "minutes", "minutes_after")
+        return {name: int(self.cleaned_data[name]) for name in numbers if self.cleaned_data[name]}
+
+
+class CodeForm(forms.Form):
+    """The code for withdrawing, as somebody typed it."""
+
+    code = forms.CharField(max_length=60)

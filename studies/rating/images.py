@@ -7,10 +7,11 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from studies.access import Refusal
 from studies.content.sources import has_pixels
-from studies.models import Stimulus, StudyEvent
+from studies.models import SourceImage, Stimulus, StudyEvent, StudyRegion
 from studies.rating.statements import OwnTrial
 from studies.storage.cache import ImageCache
 from studies.storage.guard import StorageUnavailable
@@ -28,11 +29,13 @@ class ImageUnavailable(Refusal):
     """It is missing or damaged, and staff were told."""
 
     status, code = 503, "image-unavailable"
-    message = "This image cannot be shown now. The researchers have been told. Your ratings are kept."
+    message = gettext_lazy("This image cannot be shown now. The researchers have been told. Your ratings are kept.")
 
 
 def image_bytes(trial: OwnTrial) -> bytes:
     """The PNG of the trial's image. Raises StorageUnavailable, or ImageUnavailable once that is an event for staff."""
+    if not trial.image:  # a draft that staff try, whose region was moved meanwhile
+        raise _told(trial, "region not cut")
     cache = ImageCache(settings.IMAGE_CACHE_DIR, megabytes=settings.IMAGE_CACHE_MB)
     if (copy := cache.get(trial.image_sha256)) is not None:
         return copy
@@ -46,6 +49,25 @@ def image_bytes(trial: OwnTrial) -> bytes:
     if not _is_whole(png, trial):
         raise _told(trial, "image damaged")
     cache.put(trial.image_sha256, png)
+    return png
+
+
+def shows_whole_image(trial: OwnTrial) -> bool:
+    """Whether the study has the whole image seen, small, before the region that the trial shows."""
+    source = Stimulus.objects.values("source").filter(pk=trial.stimulus)
+    return StudyRegion.objects.filter(study=trial.study, study__orientation_ms__gt=0, source__in=source).exists()
+
+
+def whole_image_bytes(trial: OwnTrial) -> bytes:
+    """The PNG of the low-resolution image from which all methods made the trial's. Raises as `image_bytes`."""
+    source = SourceImage.objects.get(stimuli=trial.stimulus)
+    try:
+        with source.lr.open("rb") as file:
+            png: bytes = file.read()
+    except FileNotFoundError:
+        if reason := why_not_ours():
+            raise StorageUnavailable(reason) from None
+        raise _told(trial, "low-resolution image missing") from None
     return png
 
 

@@ -1,28 +1,31 @@
 """A rater's way through a study: agree, calibrate, rate, finish. A rating's own path is in `recording`."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy
 
 from studies.access import Refusal
-from studies.models import Rater, Session, Study, Trial
-from studies.protocol import order, practice
-from studies.protocol.slots import Role, Slot, anchor_scores, slots
-from studies.rating import sittings
+from studies.models import OF_TWO, Rater, Session, Stimulus, Study, Trial
+from studies.protocol import checks, order, pairs, practice
+from studies.protocol.check_slots import checks_of
+from studies.protocol.duration import trials_each
+from studies.protocol.regions import size_shown
+from studies.protocol.slots import Role, Slot, anchor_scores, rated_keys, slots, slots_beside, units
+from studies.protocol.subsets import WINDOW
+from studies.rating import places, questionnaire, sittings
 from studies.rating.statements import ShownTrial, shown_trials
 
-# Images a browser may hold beyond the first unrated one; a rater whose network fails can go on so far.
-WINDOW = 5
-
-Stage = Literal["instructions", "calibration", "practice", "rating", "finished"]
+Stage = Literal["instructions", "questions", "calibration", "practice", "rating", "finished"]
 
 
 class TrialNotDue(Refusal):
     status, code = 409, "not-due"
-    message = "This image is not due yet."
+    message = gettext_lazy("This image is not due yet.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +45,18 @@ class Standing:
     last: ShownTrial | None = None
 
 
-def largest_images(study: Study) -> list[tuple[int, int]]:
-    """The sizes in pixels, width and height, of the images of the study beside which no other is larger both ways."""
+def largest_images(study: Study, filled: Sequence[Slot] | None = None) -> list[tuple[int, int]]:
+    """The sizes in pixels, width and height, of what the study shows beside which nothing is larger both ways.
+
+    `filled`: the study's places, where they are known.
+    """
     if study.state == Study.State.DRAFT:
-        sizes = {(slot.source.width, slot.source.height) for slot in slots(study)}
+        places = slots(study) if filled is None else filled
+        sizes = {(slot.source.width, slot.source.height) for slot in places}
     else:
-        sizes = set(study.images.values_list("stimulus__source__width", "stimulus__source__height"))
+        of = ("stimulus__source__width", "stimulus__source__height")
+        sizes = set(study.images.order_by().values_list(*of).distinct())
+    sizes = {size_shown(study, *size) for size in sizes}
     return sorted(one for one in sizes if not any(o != one and o[0] >= one[0] and o[1] >= one[1] for o in sizes))
 
 
@@ -57,9 +66,11 @@ def stage(rater: Rater, *, now: datetime) -> Stage:
     if session is None:
         return "instructions"
     if session.finished_at:
-        return "finished"
+        return "questions" if questionnaire.due(session) else "finished"
     if session.agreed_at is None or _was_away(session, rater.study, now=now):
         return "instructions"
+    if questionnaire.due(session):
+        return "questions"
     if session.examples_due:
         return "calibration"
     if not session.is_calibrating:
@@ -84,16 +95,18 @@ def started_session(rater: Rater) -> Session:
     """The rater's session. Raises TrialNotDue before the instructions were agreed to."""
     session = session_of(rater)
     if session is None:
-        raise TrialNotDue("Please read the instructions first.")
+        raise TrialNotDue(gettext_lazy("Please read the instructions first."))
     return session
 
 
-def agree(*, rater: Rater, now: datetime) -> Session:
+def agree(*, rater: Rater, now: datetime, language: str = "") -> Session:
     """Note that the rater read the instructions and agreed. The first time this writes the session's trials.
+
+    `language`: in which they were read, the study's first where it is none of the study's. It stays the session's.
 
     After a long absence the examples are due again, where the study says so.
     """
-    session = session_of(rater) or _start(rater=rater, now=now)
+    session = session_of(rater) or _start(rater=rater, now=now, language=language)
     again = rater.study.examples_again and not session.is_calibrating and _was_away(session, rater.study, now=now)
     session.examples_due = session.examples_due or (again and session.calibration_trials > 0)
     session.agreed_at = session.last_active_at = now
@@ -112,7 +125,7 @@ def finish_practice(*, rater: Rater) -> Session:
     """Go on to the rated trials. Asked twice, nothing changes. Raises TrialNotDue before the examples were seen."""
     session = started_session(rater)
     if session.next_position <= _examples(session):
-        raise TrialNotDue("Please see the examples first.")
+        raise TrialNotDue(gettext_lazy("Please see the examples first."))
     return _go_on(session, to=session.calibration_trials + 1)
 
 
@@ -137,7 +150,9 @@ def standing(session: Session, *, now: datetime) -> Standing:
         return Standing(rated=session.rated, total=session.to_rate, upcoming=[])
     sitting = sittings.at(session, now=now)
     due = session.next_position
-    around = window(session.pk, next_position=due, stop=sitting.stop, start=due - 1)
+    around = window(
+        session.pk, next_position=due, total=session.trials_total, stop=sitting.stop, start=due - 1, now=now
+    )
     may_undo = session.rater.study.undo and not session.finished_at and session.undone_position != due
     return Standing(
         rated=session.rated,
@@ -148,48 +163,53 @@ def standing(session: Session, *, now: datetime) -> Standing:
     )
 
 
-def window(session: int, *, next_position: int, stop: int | None = None, start: int | None = None) -> list[ShownTrial]:
-    """The trials that a browser may hold when this position is due, those from `stop` on aside; or from `start` on."""
-    end = next_position + WINDOW
-    return shown_trials(
-        session=session,
-        start=next_position if start is None else start,
-        stop=end if stop is None else min(end, stop),
-    )
+def window(
+    session: int, *, next_position: int, total: int, now: datetime, stop: int | None = None, start: int | None = None
+) -> list[ShownTrial]:
+    """The trials that a browser may hold when this position is due, those from `stop` on aside; or from `start` on.
+
+    Of a session that rates a part this claims its next run, where these trials are not written yet.
+    """
+    end = min(next_position + WINDOW, total + 1, stop or total + 1)
+    first = next_position if start is None else start
+    shown = shown_trials(session=session, start=first, stop=end)
+    if end > next_position and (not shown or shown[-1].position < end - 1):
+        places.claim(session=session, now=now)
+        shown = shown_trials(session=session, start=first, stop=end)
+    return shown
 
 
-def _start(*, rater: Rater, now: datetime) -> Session:
+def _start(*, rater: Rater, now: datetime, language: str) -> Session:
     try:
-        return _plan(rater=rater, now=now)
+        return _plan(rater=rater, now=now, language=language)
     except IntegrityError:
         # Agreed to in two windows at once: the other one was first.
         return Session.objects.get(rater=rater)
 
 
-def _plan(*, rater: Rater, now: datetime) -> Session:
-    seed = order.session_seed(study_seed=rater.study.seed, rater=rater.label)
-    trials = _planned_trials(rater.study, seed=seed)
+def _plan(*, rater: Rater, now: datetime, language: str) -> Session:
+    """Write the session: the examples, the practice, then what is rated, or its first run where that is a part."""
+    study, seed = rater.study, order.session_seed(study_seed=rater.study.seed, rater=rater.label)
+    filled, rated = slots_beside(study), rated_keys(study)
+    before = _example_trials(study, filled) + _practice_trials(study, filled)
     with transaction.atomic():
-        session = Session.objects.create(
+        session = Session(
             rater=rater,
+            language=language if language in rater.study.languages else rater.study.languages[0],
             seed=seed,
-            calibration_trials=sum(trial.anchor_score is not None for trial in trials),
-            trials_total=len(trials),
+            calibration_trials=len(before),
+            trials_total=len(before) + trials_each(study, images=len(units(study, rated))),
             next_position=1,
             started_at=now,
             last_active_at=now,
         )
+        due = _rated_trials(study, rated, checks_of(study, filled), session, now=now)
+        trials = before + places.with_originals(study, due)
+        session.save(force_insert=True)
         for position, trial in enumerate(trials, start=1):
             trial.session, trial.position = session, position
         Trial.objects.bulk_create(trials, batch_size=500)
     return session
-
-
-def _planned_trials(study: Study, *, seed: int) -> list[Trial]:
-    """The examples, the practice, then what is rated: the stabilising trials and the others in the drawn order."""
-    filled = slots(study)
-    rated = [slot for slot in filled if slot.role == Role.RATED]
-    return _example_trials(study, filled) + _practice_trials(study, filled) + _rated_trials(study, rated, seed=seed)
 
 
 def _example_trials(study: Study, filled: list[Slot]) -> list[Trial]:
@@ -215,23 +235,33 @@ def _practice_trials(study: Study, filled: list[Slot]) -> list[Trial]:
     ]
 
 
-def _rated_trials(study: Study, rated: list[Slot], *, seed: int) -> list[Trial]:
-    items = sorted(
-        (order.Item(slot.stimulus.pk, slot.source.pk, slot.stimulus.psnr or 0.0) for slot in rated if slot.stimulus),
-        key=lambda item: item.stimulus,
-    )
-    apart = study.order == Study.Order.APART
-    planned = order.plan_session(items, apart=apart, repeats=study.repeats, rng=random.Random(seed))
-    trials = [Trial(stimulus_id=s.stimulus, phase=Trial.Phase.RATED, repeat=s.repeat) for s in planned]
+def _rated_trials(
+    study: Study, rated: Sequence[pairs.Rated], among: list[checks.Check], session: Session, *, now: datetime
+) -> list[Trial]:
+    """The stabilising trials, then the others in the drawn order with the checks: all, or the first run of a part."""
+    source = {stimulus: of for stimulus, of, _ in rated}
+    apart, seed = study.order == Study.Order.APART, session.seed
+    if study.allocation == Study.Allocation.ALL:
+        if study.task in OF_TWO:
+            places.lock(study)  # sides are balanced among all raters
+            source |= {image: check.source for check in among for image in (check.stimulus, check.right) if image}
+        items = [order.Item(key, of) for key, of, _ in sorted(units(study, rated))]
+        planned = order.plan_session(items, apart=apart, repeats=study.repeats, rng=random.Random(seed))
+        trials = places.as_trials(study, planned, rated=rated, had=[], seed=seed)
+        trials = checks.planned(study, trials, among, seed=seed, source=source)
+    else:
+        trials = places.first_run(places.lock(study), session, now=now)
     if not study.stabilising:
         return trials
-    source = {item.stimulus: item.source for item in items}
+    source |= {check.stimulus: check.source for check in among}
+    quality = dict(Stimulus.objects.filter(pk__in=[stimulus for stimulus, *_ in rated]).values_list("pk", "psnr"))
     first = order.plan_stabilising(
-        items,
+        [order.Item(key, of, quality.get(key) or 0.0) for key, of, _ in sorted(units(study, rated))],
         number=study.stabilising,
-        before=source[planned[0].stimulus],
+        before=source[trials[0].stimulus_id],
         apart=apart,
         # Its own, so that the order of the others is the same with and without stabilising trials.
         rng=random.Random(f"{seed}/stabilising"),
     )
-    return [Trial(stimulus_id=stimulus, phase=Trial.Phase.STABILISING) for stimulus in first] + trials
+    showings = [order.Showing(stimulus, 0) for stimulus in first]
+    return places.as_trials(study, showings, rated=rated, had=[], seed=seed, phase=Trial.Phase.STABILISING) + trials

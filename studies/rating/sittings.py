@@ -9,6 +9,8 @@ has been seen.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext_lazy
+
 from studies.access import Refusal
 from studies.models import Session, Study
 
@@ -23,7 +25,7 @@ class Sitting:
 
 class RestDue(Refusal):
     status, code = 409, "rest"
-    message = "It is time for a rest; the next image is shown after it."
+    message = gettext_lazy("It is time for a rest; the next image is shown after it.")
 
 
 def at(session: Session, *, now: datetime) -> Sitting:

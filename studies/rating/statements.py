@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 
 from studies.models import Rating, TakenBack
-from studies.rating.evidence import Proof
+from studies.rating.evidence import Proof, Which
 
 
 class OwnTrial(NamedTuple):
@@ -33,19 +33,32 @@ class OwnTrial(NamedTuple):
     is_preview: bool
     is_revoked: bool
     is_withdrawn: bool
+    is_ended: bool
     study: int
     study_state: str
     has_undo: bool
+    end_after_failed: int
     scale: str
+    is_pair: bool
+    has_original: bool
     stimulus: int
+    # Of the file that is sent: of the study's region of the image, or of the image; empty where that is not cut.
     image: str
     image_sha256: str
+
+    @property
+    def images(self) -> list[Which]:
+        """What it shows, in the order of the receipts."""
+        shown: list[tuple[Which, bool]] = [("left", True), ("right", self.is_pair), ("original", self.has_original)]
+        return [which for which, is_shown in shown if is_shown]
 
 
 class ShownTrial(NamedTuple):
     """What a rater's browser may know of a trial; an anchor where nothing is stored, anchor_high in practice only.
 
-    `attempt` is that of its rating, if it `is_rated`, else the one that its next rating has.
+    `attempt` is that of its rating, if it `is_rated`, else the one that its next rating has. `width` and `height` are
+    of what is sent. Where the whole image is shown before its region, `left` and `top` say where in the `whole_width` x
+    `whole_height` pixels of the source it is; else `left` is None.
     """
 
     position: int
@@ -56,30 +69,51 @@ class ShownTrial(NamedTuple):
     anchor_high: float | None
     attempt: int
     is_rated: bool
+    whole_width: int
+    whole_height: int
+    left: int | None
+    top: int | None
+    is_pair: bool
+    has_original: bool
 
 
 _OWN_TRIAL = """
 SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s.trials_total,
        s.needs_receipts, s.first_served_ms, s.viewed_ms, d.sitting_trials + d.sitting_minutes, r.label, r.is_preview,
-       r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, d.id, d.state, d.undo,
-       CAST(d.scale AS text), i.id, i.file, i.file_sha256
+       r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, r.outcome <> '', d.id, d.state, d.undo, d.end_after_failed,
+       CAST(d.scale AS text), t.right_id IS NOT NULL, t.original_id IS NOT NULL, i.id,
+       CASE WHEN g.id IS NULL THEN i.file ELSE COALESCE(c.file, '') END,
+       CASE WHEN g.id IS NULL THEN i.file_sha256 ELSE COALESCE(c.file_sha256, '') END
   FROM studies_trial t
   JOIN studies_session s ON s.id = t.session_id
   JOIN studies_rater r ON r.id = s.rater_id
   JOIN studies_study d ON d.id = r.study_id
   JOIN studies_stimulus i ON i.id = t.stimulus_id
+  LEFT JOIN studies_studyregion g ON g.study_id = d.id AND g.source_id = i.source_id
+  LEFT JOIN studies_cut c ON c.region_id = g.id AND c.stimulus_id = i.id
  WHERE t.token = %s AND r.token = %s
 """
+# The same with the file of a pair's right image, or the original's, in place of the left one's; no row without one.
+_OWN: dict[Which, str] = {
+    "left": _OWN_TRIAL,
+    "right": _OWN_TRIAL.replace("i.id = t.stimulus_id", "i.id = t.right_id"),
+    "original": _OWN_TRIAL.replace("i.id = t.stimulus_id", "i.id = t.original_id"),
+}
 
 _SHOWN = """
-SELECT t.position, t.token, h.width, h.height, t.anchor_score, t.anchor_high,
+SELECT t.position, t.token, COALESCE(g.width, h.width), COALESCE(g.height, h.height), t.anchor_score, t.anchor_high,
        COALESCE(a.attempt, CASE WHEN s.undone_position = t.position THEN s.undone_attempt + 1 ELSE 1 END),
-       a.id IS NOT NULL
+       a.id IS NOT NULL, h.width, h.height,
+       CASE WHEN d.orientation_ms > 0 THEN g."left" END, CASE WHEN d.orientation_ms > 0 THEN g.top END,
+       t.right_id IS NOT NULL, t.original_id IS NOT NULL
   FROM studies_trial t
   JOIN studies_session s ON s.id = t.session_id
+  JOIN studies_rater r ON r.id = s.rater_id
+  JOIN studies_study d ON d.id = r.study_id
   LEFT JOIN studies_rating a ON a.trial_id = t.id
   JOIN studies_stimulus i ON i.id = t.stimulus_id
   JOIN studies_sourceimage h ON h.id = i.source_id
+  LEFT JOIN studies_studyregion g ON g.study_id = d.id AND g.source_id = h.id
  WHERE t.session_id = %s AND t.position >= %s AND t.position < %s
  ORDER BY t.position
 """
@@ -106,10 +140,10 @@ _KEEP = f"{_KEPT} SELECT {_ALL}, %s FROM studies_rating WHERE trial_id = %s AND 
 _REMOVE = "DELETE FROM studies_rating WHERE trial_id = %s"
 
 
-def own_trial(*, token: str, rater_token: str) -> OwnTrial | None:
-    """The trial of this token, if it is one of the rater with that invitation."""
+def own_trial(*, token: str, rater_token: str, which: Which = "left") -> OwnTrial | None:
+    """The trial of this token with this image, if it has it and is one of the rater with that invitation."""
     with connection.cursor() as cursor:
-        cursor.execute(_OWN_TRIAL, [token, rater_token])
+        cursor.execute(_OWN[which], [token, rater_token])
         row = cursor.fetchone()
     return OwnTrial(*row) if row else None
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.utils.translation import gettext_lazy
+
 from studies.access import Refusal
 from studies.models import Session
 from studies.rating.recording import admitted_trial
@@ -11,7 +13,9 @@ from studies.rating.statements import take_back_rating
 
 class RatingStands(Refusal):
     status, code = 409, "stands"
-    message = "This rating stands: it can be taken back only until the next one is given, and not after the last image."
+    message = gettext_lazy(
+        "This rating stands: it can be taken back only until the next one is given, and not after the last image."
+    )
 
 
 def take_back(*, rater_token: str, token: str, attempt: int, now: datetime) -> Standing:

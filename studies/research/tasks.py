@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from studies.research import tallying
 from studies.research.reporting import make
 
 
@@ -9,3 +10,9 @@ from studies.research.reporting import make
 def make_report(report: int) -> None:
     """Write this report if it is still wanted."""
     make(report)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def make_tally(tally: int) -> None:
+    """Compute this tally if it is still wanted."""
+    tallying.make(tally)

@@ -23,8 +23,9 @@ from studies.safekeeping.errors import SafekeepingError
 
 Migration = tuple[str, str]
 Model = type[models.Model]
-# Logins, failed logins with their addresses, and which worker lives: of the moment, and no part of the studies.
-LEFT_OUT = ("sessions.", "axes.", "studies.worker")
+# Logins, failed logins with their addresses, which worker lives, and what browsers are sending (whoever sends it has
+# it): of the moment, and no part of the studies. Nor is what workers compute of the ratings: they do it again.
+LEFT_OUT = ("sessions.", "axes.", "studies.worker", "studies.import", "studies.tally", "studies.raternumbers")
 _BATCH = 1000
 
 

@@ -1,5 +1,6 @@
 """Do the rows and the files of a site agree, and does somebody hold every job that is said to be under way?"""
 
+import hashlib
 import time
 import zipfile
 from collections import defaultdict
@@ -9,15 +10,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import Error
 
 from srcore.images import ImageError, read_image
-from studies.content import erased
-from studies.content.sources import pixels_sha256
-from studies.jobs.attempts import HEARTBEAT_SECONDS
+from studies.content import erased, uploads
+from studies.content.sources import cut_of, pixels_sha256
+from studies.content.unpacking import UploadRefused
+from studies.jobs import attempts
 from studies.jobs.dispatch import KINDS, STALE_SECONDS, BrokerUnreachable, reconcile, within
-from studies.models import Job, Report, SourceImage, Stimulus
+from studies.models import Cut, Import, ImportPiece, Job, Report, SourceImage, Stimulus
 from studies.storage.marker import NAME as MARKER
 
 # Files without rows go once none of their folder is younger: a running import writes one every few seconds, and its
@@ -32,7 +35,7 @@ class Problem:
     kind: str
     what: str
     file: str = ""
-    row: "SourceImage | Stimulus | Report | None" = None
+    row: "SourceImage | Stimulus | Cut | Report | ImportPiece | Import | None" = None
 
 
 @dataclass
@@ -57,6 +60,7 @@ def verify(*, now: datetime, settled: timedelta = SETTLED) -> Found:
     found.problems += _without_rows(stored - named, now, settled, found.young)
     found.problems += _unheld(stale)
     found.problems += _unnoted_withdrawals()
+    found.problems += [Problem("import that nobody goes on with", str(one), row=one) for one in uploads.abandoned()]
     return found
 
 
@@ -69,7 +73,7 @@ def repair(found: Found) -> list[Problem]:
     return [problem for problem in found.problems if not _mended(problem)]
 
 
-def _rows() -> Iterator[tuple[SourceImage | Stimulus | Report, str, str]]:
+def _rows() -> Iterator[tuple[SourceImage | Stimulus | Cut | Report | ImportPiece, str, str]]:
     """Each row's files, by name, with what is wrong with each; empty where nothing is."""
     for source in SourceImage.objects.select_related("benchmark").iterator():
         yield source, source.hr.name or "", _image_problem(source.hr.name, source.hr_sha256, source.mode)
@@ -77,8 +81,13 @@ def _rows() -> Iterator[tuple[SourceImage | Stimulus | Report, str, str]]:
     for stimulus in Stimulus.objects.exclude(file="").select_related("source__benchmark", "method").iterator():
         name = stimulus.file.name or ""
         yield stimulus, name, _image_problem(name, stimulus.pixels_sha256, stimulus.source.mode)
+    for cut in Cut.objects.select_related("region__source", "region__study", "stimulus__source", "stimulus__method"):
+        name = cut.file.name or ""
+        yield cut, name, _image_problem(name, cut.pixels_sha256, cut.stimulus.source.mode)
     for report in Report.objects.exclude(file="").select_related("study").iterator():
         yield report, report.file.name or "", _report_problem(report.file.name or "")
+    for piece in ImportPiece.objects.select_related("of").iterator():
+        yield piece, piece.file.name or "", _piece_problem(piece)
 
 
 def _image_problem(name: str | None, sha256: str, mode: str) -> str:
@@ -102,6 +111,15 @@ def _report_problem(name: str) -> str:
         return "row without its file"
     except zipfile.BadZipFile:
         return "file that is damaged"
+
+
+def _piece_problem(piece: ImportPiece) -> str:
+    try:
+        content = default_storage.open(piece.file.name or "").read()
+    except FileNotFoundError:
+        # Taken or given up while we looked: then its row is gone too.
+        return "row without its file" if ImportPiece.objects.filter(pk=piece.pk).exists() else ""
+    return "" if hashlib.sha256(content).hexdigest() == piece.sha256 else "file that is damaged"
 
 
 def _walk(folder: str) -> Iterator[str]:
@@ -146,7 +164,7 @@ def _stale_jobs() -> dict[tuple[type[Job], int], object]:
 def _unheld(before: dict[tuple[type[Job], int], object]) -> Iterator[Problem]:
     """Jobs silent then and still silent: after an outage of the database living workers need a moment to beat again."""
     if before:
-        time.sleep(2 * HEARTBEAT_SECONDS)
+        time.sleep(2 * attempts.HEARTBEAT_SECONDS)
     for (kind, pk), beat in _stale_jobs().items():
         if before.get((kind, pk)) == beat:
             yield Problem("job that nobody holds", str(kind._default_manager.get(pk=pk)))
@@ -170,6 +188,26 @@ def _mended(problem: Problem) -> bool:
     return _wanted_again(problem.row)
 
 
+def _cut_again(cut: Cut) -> bool:
+    """Written anew from its image, if that is whole; the row stays, also that of a launched study."""
+    try:
+        png, facts = cut_of(cut.region, cut.stimulus)
+    except (FileNotFoundError, ImageError):
+        return False
+    if facts["file_sha256"] != cut.file_sha256:
+        return False
+    default_storage.save(cut.file.name or "", ContentFile(png))
+    return True
+
+
+def _given_up(incoming: Import) -> bool:
+    try:
+        uploads.discard(incoming)
+    except UploadRefused:  # a worker is at it after all
+        return False
+    return True
+
+
 def _released() -> bool:
     # Without a broker the rows are wanted again all the same, and the workers' watch sends them later.
     with suppress(BrokerUnreachable):
@@ -181,13 +219,20 @@ def _removed(name: str) -> bool:
     """Unless a row has come to name it since."""
     if SourceImage.objects.filter(hr=name).exists() or SourceImage.objects.filter(lr=name).exists():
         return False
-    if Stimulus.objects.filter(file=name).exists() or Report.objects.filter(file=name).exists():
+    if any(model._default_manager.filter(file=name).exists() for model in (Stimulus, Cut, Report, ImportPiece)):
         return False
     default_storage.delete(name)
     return True
 
 
-def _wanted_again(row: SourceImage | Stimulus | Report) -> bool:
+def _wanted_again(row: SourceImage | Stimulus | Cut | Report | ImportPiece | Import) -> bool:
+    if isinstance(row, Import):
+        return _given_up(row)
+    if isinstance(row, ImportPiece):  # its browser sends it again
+        row.delete()
+        return True
+    if isinstance(row, Cut):
+        return _cut_again(row)
     if isinstance(row, SourceImage) or (isinstance(row, Stimulus) and row.origin != Stimulus.Origin.GENERATED):
         return False
     try:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from srcore import files
 from studies.safekeeping.errors import SafekeepingError
 
 
@@ -22,23 +23,22 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     where another process writes the same file, OSError where the disk refuses.
     """
     draft = draft_of(path)
-    handle = os.open(draft, os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(handle, "r+b") as file:
+    with _only_writer(path, draft), files.whole_file(path, mode=files.PRIVATE, draft=draft) as file:
+        yield file
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _only_writer(path: Path, draft: Path) -> Iterator[None]:
+    handle = os.open(draft, os.O_RDWR | os.O_CREAT, files.PRIVATE)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SafekeepingError(f"{path} is being written by another process; wait for it.") from None
-        os.fchmod(file.fileno(), 0o600)
-        file.truncate()
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-    _sync_folder(path.parent)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:

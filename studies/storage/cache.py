@@ -3,8 +3,9 @@
 import contextlib
 import hashlib
 import os
-import tempfile
 from pathlib import Path
+
+from srcore.files import PRIVATE, whole_file
 
 # Looked at only now and then: a folder of thousands of files takes milliseconds to list.
 PUTS_BETWEEN_LOOKS = 64
@@ -46,10 +47,8 @@ class ImageCache:
         path = self._path(sha256)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{os.getpid()}-")
-            with os.fdopen(handle, "wb") as file:
+            with whole_file(path, mode=PRIVATE, lasting=False) as file:
                 file.write(data)
-            Path(draft).replace(path)
         ImageCache._puts += 1
         if ImageCache._puts % PUTS_BETWEEN_LOOKS == 1:
             self.shrink()

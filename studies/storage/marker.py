@@ -42,7 +42,7 @@ def why_not_ours() -> str:
 
 
 def require_ours() -> None:
-    """Asked after a file was written and before a row says so: a folder that is not mounted takes files too.
+    """Asked before a row says that a file was written or is gone: a folder that is not mounted takes any, and has none.
 
     Raises StorageUnavailable.
     """

@@ -7,6 +7,7 @@ from scipy import special, stats
 from scipy.optimize import curve_fit
 
 from analysis import correlation
+from analysis.columns import RatingsError
 from analysis.logistic import fit_logistic, logistic
 from analysis.objective import objective_of
 from analysis.opinion import mos
@@ -190,6 +191,17 @@ def test_the_intervals_of_small_panels_hold_the_populations_value():
     assert held >= 53
 
 
+@pytest.mark.parametrize("seed", [14, 19, 34, 58])
+def test_the_limits_of_a_weak_metric_hold_its_own_value(seed):
+    """Fits without a source that went on to a minimum of their own put all limits of these panels under the value."""
+    rng = np.random.default_rng(seed)
+    quality = np.tile(np.linspace(1.6, 4.2, 5), 40)
+    x = quality + 4 * np.repeat(rng.normal(size=40), 5) + 4 * rng.normal(size=200)
+    row = agreement_of((quality + 0.5 * rng.normal(size=200))[None], x).iloc[0]
+    assert 0.001 < row["p_predicts"] < 0.05
+    assert row["plcc_low"] < row["plcc"] < row["plcc_high"]
+
+
 def agreement_of(scores, x):
     """Scores (raters, sources x 5 methods) and a metric that is better higher."""
     n = scores.shape[1]
@@ -226,3 +238,17 @@ def test_weighted_correlations_are_those_of_scipy_on_the_repeated_values(seed, n
                 assert found[row] == pytest.approx(oracle(a, b).statistic, abs=1e-9)
             else:
                 assert np.isnan(found[row])
+
+
+def test_an_objective_table_of_other_stimuli_is_an_error_and_one_in_part_is_said(vqeg, scores):
+    other = scores.values.assign(source=scores.values["source"] + ".png")
+    for function in (agreement, compare_metrics):
+        with pytest.raises(RatingsError, match=r"has no row of a rated stimulus.*\.png' stands beside"):
+            function(vqeg, other)
+        part = scores.values.copy()
+        part.loc[0, "source"] += ".png"
+        limits = set(function(vqeg, part)["limit"])
+        said = f"1 of {len(part)} stimuli of the objective table were not rated and count nowhere: "
+        assert all(said in text for text in limits)
+        assert all(".png" in text for text in limits)
+    assert "rated" not in agreement(vqeg, scores)["limit"].iloc[0]

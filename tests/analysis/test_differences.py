@@ -15,7 +15,8 @@ from analysis.crossed import Pair, complete_panel, estimate, moments
 from analysis.differences import effect_size, interval, p_value
 from analysis.leastsquares import Pattern, contrast_weights
 from analysis.schema import validate_ratings
-from analysis.significance import least_p, pairwise_tests, unit_notes
+from analysis.signedrank import least_p
+from analysis.significance import pairwise_tests, unit_notes
 from tests.analysis.panels import complete_vqeg, random_panel
 from tests.bench.bench_differences import DESIGNS, draw, pair_of, shares
 

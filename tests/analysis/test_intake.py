@@ -6,6 +6,7 @@ import io
 import json
 import pkgutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -160,6 +161,14 @@ def test_an_index_without_a_name_is_the_stimuli_or_the_raters(tmp_path):
     assert said[0] == "the column without a name is taken for rater"
     table, _ = got(write(tmp_path, ",anna,bert\nx,5,3\ny,4,2\n"), columns={"stimulus": "*"})
     assert table["rater"].unique().tolist() == ["x", "y"]
+
+
+def test_the_language_is_found_by_the_name_that_others_give_it(tmp_path):
+    said = []
+    rows = [("a", "x", "m", "de", 4), ("b", "x", "m", "zh-hans", 2)]
+    text = long_text(head=("rater", "source", "method", "Sprache", "score"), rows=rows)
+    assert read_ratings(write(tmp_path, text), tell=said.append)["language"].tolist() == ["de", "zh-hans"]
+    assert any("Sprache" in sentence for sentence in said)
 
 
 def test_row_names_as_r_writes_them_and_an_index_that_counts_are_left_out(tmp_path):
@@ -342,3 +351,184 @@ def test_a_report_of_stimuli_without_methods_says_what_it_cannot_compare(tmp_pat
     assert any("no methods beside its stimuli" in note for note in summary["notes"])
     assert len(summary["mos"]) == 8
     assert all(row["p"] is None for row in summary["significance"])
+
+
+def wide_of(tmp_path, text, **given):
+    """Raters of a table and what was said."""
+    said = []
+    return sorted(set(read_ratings(write(tmp_path, text), tell=said.append, **given)["rater"])), said
+
+
+@pytest.mark.parametrize(
+    ("text", "scores"),
+    [
+        ("file,vote,condition,workload\na_c1,4,c1,2\na_c2,3,c2,5\n", "vote"),
+        ("file,vote,condition,workload,effort\na_c1,4,c1,2,1\na_c2,3,c2,5,1\n", "vote"),
+        # service/write.php of a study that asks for no participant
+        (
+            "session_test_id,trial_id,rating_stimulus,rating_score,rating_time,rating_comment\n"
+            "t,s1,reference,100,1,\nt,s1,C1,50,1,\n",
+            "rating_score",
+        ),
+    ],
+)
+def test_a_long_table_without_raters_is_not_taken_for_a_wide_one(tmp_path, text, scores):
+    with pytest.raises(RatingsError, match="lacks the column rater.*--column rater=") as refused:
+        read_ratings(write(tmp_path, text), scale=(0, 100), tell=lambda line: None)
+    assert f"{scores!r} is a usual name of scores and no rater" in str(refused.value)
+
+
+def test_times_comments_and_scores_stand_beside_raters_and_are_none(tmp_path):
+    text = "source,method,Anna,Bert,rating_time,WorkTimeInSeconds,comment\nx,a,5,4,3,2,\nx,b,3,2,4,1,\n"
+    raters, said = wide_of(tmp_path, text)
+    assert raters == ["Anna", "Bert"]
+    assert any("'rating_time', 'WorkTimeInSeconds', 'comment' are taken for no raters" in line for line in said)
+    text = "source,method,Anna,Bert,vote\nx,a,5,4,3\nx,b,3,2,4\n"
+    assert wide_of(tmp_path, text, columns={"rater": "*"})[0] == ["Anna", "Bert"]
+
+
+def test_the_p910_toolkits_table_of_clips_has_its_votes_for_raters_and_says_what_they_may_be(tmp_path):
+    # docs/results.md: "Aggregated rating per clip": file_url, n, MOS, std, 95%CI, votes as vote_1, vote_2, ...
+    text = "file_url,n,MOS,std,95%CI,condition_name,vote_1,vote_2,vote_3\n"
+    text += "http://a/s1_c1.mp4,3,4.0,.5,.3,c1,4,4,4\nhttp://a/s2_c1.mp4,2,3.0,.5,.3,c1,3,3,\n"
+    raters, said = wide_of(tmp_path, text)
+    assert raters == ["vote_1", "vote_2", "vote_3"]
+    assert any("may only count the votes of a stimulus" in line for line in said)
+
+
+@pytest.mark.parametrize("head", ["95%CI", "ci_low", "CI 95 upper", "percent", "std dev", "mean score", "n_votes", "%"])
+def test_a_statistic_beside_raters_by_name_is_no_rater(tmp_path, head):
+    assert wide_of(tmp_path, f"pvs,Anna,Bert,{head}\na,5,4,4\nb,3,2,3\n")[0] == ["Anna", "Bert"]
+
+
+def test_max_is_a_rater_alone_and_a_statistic_beside_others(tmp_path):
+    assert wide_of(tmp_path, "pvs,Anna,Max\na,5,4\nb,3,2\n")[0] == ["Anna", "Max"]
+    assert wide_of(tmp_path, "pvs,Anna,Bert,min,max,n,sem\na,5,4,4,5,2,1\nb,3,2,2,3,2,1\n")[0] == ["Anna", "Bert"]
+
+
+def test_an_index_that_pandas_wrote_to_parquet_is_read_as_one_of_csv(tmp_path):
+    wide = pd.DataFrame({"s1": [5, 4], "s2": [3.0, None]}, index=["clip_a", "clip_b"])
+    for name, table in {"plain": wide, "named": wide.rename_axis("pvs"), "reset": wide.reset_index()}.items():
+        table.to_parquet(tmp_path / f"{name}.parquet")
+        assert got(tmp_path / f"{name}.parquet")[0].values.tolist() == [
+            ["s1", "clip_a", "clip_a", 5], ["s1", "clip_b", "clip_b", 4], ["s2", "clip_a", "clip_a", 3],
+        ]  # fmt: skip
+    expected().iloc[::-1].to_parquet(tmp_path / "rows.parquet")  # an index that only says which row it was
+    pd.testing.assert_frame_equal(got(tmp_path / "rows.parquet")[0], expected(), check_dtype=False)
+    psnr = expected()[["source", "method"]].drop_duplicates().assign(psnr=[28.0, 30.0, 29.0, 31.0])
+    psnr.to_parquet(tmp_path / "psnr.parquet")
+    assert read_objective(tmp_path / "psnr.parquet").names == ["psnr"]
+
+
+def test_a_column_is_ignored_by_name_and_the_refusal_says_how(tmp_path):
+    path = write(tmp_path, "subject,age,height_cm,clip1,clip2\nA,30,180,5,4\nB,25,170,3,2\n")
+    with pytest.raises(RatingsError, match="row 1, column 'height_cm': score is '180'.*ignore=height_cm"):
+        read_ratings(path, tell=lambda line: None)
+    table, said = got(path, columns={"ignore": "height_cm"})
+    assert table["score"].tolist() == [5, 4, 3, 2]
+    assert any("'age' are taken for no stimuli" in line for line in said)
+    given = ["--column", "ignore=height_cm", "--column", "ignore=clip2", "--column", "source=clip1"]
+    with pytest.raises(RatingsError, match="names 'weight' for ignore"):
+        read_ratings(path, columns={"ignore": ["height_cm", "weight"]})
+    assert main(["report", str(path), *given, "--out", str(tmp_path / "out")]) == 2
+
+
+BROKEN = {
+    "a missing score": (
+        lambda table: table.assign(score=table["score"].where(table.index != 7)),
+        "row 8: score is 'nan'",
+    ),
+    "an endless score": (
+        lambda table: table.assign(score=table["score"].astype(float).where(table.index != 7, np.inf)),
+        "row 8: score is 'inf'; it must be a finite number",
+    ),
+    "a row entered twice": (lambda table: pd.concat([table, table.iloc[[3]]]), r"row 145 repeats row 4 \(rater 0"),
+    "a rater without a name": (
+        lambda table: table.assign(rater=table["rater"].astype("str").where(table.index != 7)),
+        "row 8: rater is 'nan'; it must not be empty",
+    ),
+}
+AT_THE_TOP = (
+    "mos", "method_scores", "icc", "alpha", "recover", "remove_bias", "rater_bias", "sos", "average_ranks", "friedman",
+    "pairwise_tests", "score_distribution", "screens", "rater_quality", "validate_ratings", "analyse",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("name", AT_THE_TOP)
+def test_every_function_refuses_what_would_be_a_wrong_number_without_a_word(name, broken):
+    change, message = BROKEN[broken]
+    if (name, broken) == ("validate_ratings", "an endless score"):
+        message = "row 8: score is 'inf'; it must be a whole number from 1 to 5"
+    if (name, broken) == ("analyse", "an endless score"):
+        message = "row 8: score is 'inf'"
+    with pytest.raises(RatingsError, match=message):
+        getattr(analysis, name)(change(four_columns()))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda table: table.astype(dict.fromkeys(("rater", "source", "method"), "category")),
+        lambda table: table.astype(object),
+        lambda table: table.set_index("rater", drop=False),
+        lambda table: table.assign(score=table["score"].astype("str")),
+    ],
+)
+def test_whatever_the_columns_types_the_numbers_are_the_same(shape):
+    table, shaped = four_columns(), shape(four_columns())
+    for name in ("mos", "average_ranks", "pairwise_tests", "icc", "alpha", "rater_quality"):
+        function = getattr(analysis, name)
+        pd.testing.assert_frame_equal(function(shaped), function(table), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        analysis.exclusion_effect(shaped, [0]), analysis.exclusion_effect(table, [0]), check_dtype=False
+    )
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "# made by x\n",
+        "Results of study,,,\n",
+        "Results\nof 2026\n\n",
+        '# exported 2026-03-01, by "x"\n',
+        "A title;;;\n",
+    ],
+)
+def test_a_title_or_a_comment_before_the_heads_is_left_out_and_said(tmp_path, before):
+    text = long_text(";" if ";" in before else ",")
+    table, said = got(write(tmp_path, before + text))
+    pd.testing.assert_frame_equal(table, expected())
+    assert any("before the heads" in line and before.split(",")[0].strip(";\n")[:7] in line for line in said)
+    with pytest.raises(RatingsError, match="row 9: score is '9'"):
+        read_ratings(write(tmp_path, before + text + text.splitlines()[1].replace("5", "9").replace("s1", "s7")))
+
+
+def test_a_title_above_the_heads_of_a_sheet_is_left_out_and_said(tmp_path):
+    rows = [["Results of the study", None, None, None], list(expected().columns), *expected().to_numpy().tolist()]
+    pd.DataFrame(rows).to_excel(tmp_path / "t.xlsx", index=False, header=False)
+    table, said = got(tmp_path / "t.xlsx")
+    pd.testing.assert_frame_equal(table, expected())
+    assert said == ["t.xlsx: before the heads 1 lines are left out"]
+
+
+def test_what_is_no_scale_is_refused(tmp_path):
+    path = write(tmp_path, long_text())
+    for scale in (("a", "b"), (None, 5), (1, 5, "x")):
+        with pytest.raises(RatingsError, match="low and high are numbers, and step a number or None"):
+            read_ratings(path, scale=scale)
+
+
+def test_a_report_is_not_written_onto_a_file_and_pictures_of_one_name_both_stay(tmp_path, capsys):
+    path = write(tmp_path, long_text())
+    for out in (path, path / "below"):
+        assert main(["report", str(path), "--out", str(out)]) == 2
+        assert f"{path} is a file; a report is a folder of files" in capsys.readouterr().err
+    pictures = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        pictures.append(tmp_path / name / "rating.png")
+        pictures[-1].write_bytes(name.encode())
+    given = [part for picture in pictures for part in ("--picture", str(picture))]
+    assert main(["report", str(path), *given, "--out", str(tmp_path / "out")]) == 0
+    assert [(tmp_path / "out" / "raters" / name).read_text() for name in ("rating.png", "rating-2.png")] == ["a", "b"]

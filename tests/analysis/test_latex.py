@@ -97,6 +97,22 @@ def test_what_latex_would_take_for_its_own_is_escaped():
     assert escape("é漢") == r"é\anyscript{漢}{U+6F22}"
 
 
+def test_a_script_without_a_font_prints_numbers_and_says_so_and_the_documents_own_font_wins(tmp_path, compiled):
+    names = Column("Method", [escape("漢字"), "a"], names=True)
+    assert r"\scriptnote" not in table([Column("Method", ["a"], names=True)], "Caption.")
+    (tmp_path / "t").mkdir()
+    said = {}
+    for own in ("", r"\newcommand{\anyscript}[2]{(own #2)}"):
+        text = table([names, Column("MOS", ["1.00", "2.00"])], "Caption.") + r"\typeout{note [\scriptnote]}"
+        # What the preamble would hold stands before the table here.
+        (tmp_path / "t" / "one.tex").write_text(f"{own}\n{text}")
+        compiled(tmp_path / "t")
+        said[own] = re.sub(r"\s+", " ", (tmp_path / "all.log").read_text(errors="replace"))
+    numbers, font = said.values()
+    assert "note [ U+ and a number: a character without a font here;" in numbers
+    assert "note []" in font
+
+
 def test_a_table_too_wide_goes_on_in_another_with_its_names():
     names = Column("Method", ["a", "b"], names=True)
     numbers = [Column(f"M{i}", ["1.00 [0.90, 1.10]"] * 2) for i in range(6)]

@@ -11,7 +11,8 @@ from matplotlib.text import Annotation
 from analysis import fonts, paper, plots
 from analysis.page import figures, write_report
 from analysis.replication import paper_panel
-from analysis.report import analyse
+from analysis.report import Options, analyse
+from analysis.scale import Scale
 from analysis.schema import STIMULUS
 from tests.analysis.panels import random_panel
 
@@ -121,3 +122,18 @@ def test_the_legend_hides_no_method():
     legend = figure.axes[0].get_legend().get_window_extent()
     top = figure.axes[0].transData.transform(np.array([[0.0, 5.0]]))[0, 1]
     assert legend.y0 > top
+
+
+@pytest.mark.parametrize("scale", [Scale(0, 100), Scale(-3, 3, 1)])
+def test_the_figures_show_the_whole_of_their_scale(scale):
+    panel = random_panel(raters=6, sources=4, methods=3)
+    panel["score"] = scale.low + (panel["score"] - 1) * scale.width / 4
+    if scale.step:
+        panel["score"] = panel["score"].round()
+    found = figures(analyse(panel, options=Options(draws=20, scale=scale)))
+    (axes,) = found["mos"].axes
+    low, high = axes.get_ylim()
+    ticks = axes.get_yticks()
+    assert low <= scale.low < scale.high <= high
+    assert high - low < 1.2 * scale.width
+    assert (min(ticks), max(ticks)) == (scale.low, scale.high)

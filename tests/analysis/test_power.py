@@ -5,14 +5,17 @@ import statsmodels.api as sm
 from statsmodels.formula.api import ols
 from statsmodels.stats.power import TTestPower
 
+from analysis.__main__ import main
 from analysis.crossed import estimate
 from analysis.differences import p_value
 from analysis.power import (
+    MOST_IMAGES,
     Design,
     DifferenceVariance,
     difference_variance,
     expected_spread,
     images_and_raters_needed,
+    least_difference,
     pairs_needed,
     plan,
     power_of,
@@ -163,3 +166,89 @@ def test_large_studies_have_a_power_and_no_hole_in_it():
     assert asked == sorted(asked, reverse=True)
     expected = TTestPower().solve_power(0.2 / 1.1336, power=0.8, alpha=0.05 / 66)
     assert asked[1] == int(np.ceil(expected))
+
+
+@pytest.mark.parametrize(("trials", "spread", "random"), [(60, 1.0, 0.94), (240, 9 / 11, 0.75), (960, 0.0, 0.0)])
+def test_a_rater_who_spreads_sees_the_other_method_of_an_image_less_than_one_who_draws(trials, spread, random):
+    design = Design(200, 80, 12, trials)
+    assert design.alone == pytest.approx(random, abs=0.01)
+    assert design._replace(allocation="spread").alone == pytest.approx(spread)
+    assert design._replace(allocation="together").alone == 0
+
+
+def test_together_has_the_spread_of_a_complete_panel_with_fewer_pairs():
+    """Against 4000 draws of the components: 20 raters with both methods of 3 of 10 images each."""
+    variance = DifferenceVariance(rater=0.1, image=0.2, residual=0.9, unpaired=0.3, bias=0.2, content=0.4)
+    rng = np.random.default_rng(7)
+    seen = np.array([(rater + step) % 10 for rater in range(20) for step in (0, 3, 7)])
+    means = [
+        np.mean(rng.normal(0, 0.1**0.5, 20).repeat(3) + rng.normal(0, 0.2**0.5, 10)[seen] + rng.normal(0, 0.9**0.5, 60))
+        for _ in range(4000)
+    ]
+    expected = expected_spread(variance, Design(20, 10, 6, 18, "together")).variance
+    assert expected == pytest.approx(np.var(means), rel=0.06)
+    # Alone, a rater's view of an image and the levels come on top.
+    assert expected < expected_spread(variance, Design(20, 10, 6, 18, "spread")).variance
+
+
+def test_the_least_difference_is_the_one_that_is_found_with_the_power():
+    variance = DifferenceVariance.given(method_x_rater=0.28, method_x_image=0.44, residual=0.7)
+    for design in (Design(30, 16, 6), Design(200, 100, 9, 75, "spread")):
+        least = least_difference(variance, design, alpha=0.003)
+        assert (
+            power_of(least, variance, design, alpha=0.003)
+            >= 0.8
+            > power_of(least - 0.01, variance, design, alpha=0.003)
+        )
+    assert least_difference(variance, Design(1, 16)) == np.inf
+    assert least_difference(variance, Design(2, 2), alpha=0.001) == np.inf
+
+
+def test_a_plan_of_parts_compares_spread_and_together():
+    variance = DifferenceVariance.given(method_x_rater=0.25, method_x_image=0.3, residual=0.7)
+    how = {"images": 119, "comparisons": 66, "differences": [0.3], "methods": 12, "trials": 60}
+    table = plan(variance, allocations=("spread", "together"), **how).set_index("allocation")
+    for allocation, row in table.iterrows():
+        design = Design(int(row["raters_and_images"]), 119, 12, 60, allocation)
+        assert power_of(0.3, variance, design, alpha=0.05 / 66) >= 0.8
+        assert power_of(0.3, variance, design._replace(raters=design.raters - 1), alpha=0.05 / 66) < 0.8
+    assert table.loc["together", "raters_and_images"] < table.loc["spread", "raters_and_images"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"images": 0}, "images is 0; it must be at least 1"),
+        ({"comparisons": 0}, "comparisons is 0; it must be at least 1"),
+        ({"methods": 1, "trials": 5}, "methods is 1; it must be at least 2"),
+        ({"trials": 0}, "trials is 0; it must be at least 1"),
+        ({"power": 1.0}, "power is 1; it must lie between 0 and 1"),
+        ({"differences": [-0.1]}, "the difference and its standard deviation must be above 0"),
+    ],
+)
+def test_a_study_that_cannot_be_is_not_planned(given, message):
+    variance = DifferenceVariance.given(method_x_rater=0.25, method_x_image=0.3, residual=0.7)
+    with pytest.raises(ValueError, match=message):
+        plan(variance, **{"images": 14, "comparisons": 6, "differences": [0.3]} | given)
+
+
+def test_no_standard_deviation_is_negative_and_the_command_line_says_so(capsys):
+    with pytest.raises(ValueError, match="method_x_rater is -1; it must be a number from 0 on"):
+        DifferenceVariance.given(method_x_rater=-1, method_x_image=0.3, residual=0.7)
+    for given in (
+        ["--components", "-1", ".3", ".7", "--images", "9"],
+        ["--components", ".2", ".3", ".7", "--images", "0"],
+    ):
+        assert main(["plan", *given, "--comparisons", "6"]) == 2
+        assert "it must be" in capsys.readouterr().err
+
+
+def test_the_end_of_the_search_is_no_answer(capsys):
+    variance = DifferenceVariance.given(method_x_rater=0.25, method_x_image=0.3, residual=0.7)
+    endless = images_and_raters_needed(0.1, variance, alpha=0.05 / 66, trials=60, methods=12)
+    assert endless.images_least < MOST_IMAGES
+    assert np.isinf([endless.cheapest_raters, endless.cheapest_images, endless.cheapest_ratings]).all()
+    assert images_and_raters_needed(0.2, variance, alpha=0.05 / 66, trials=60, methods=12).cheapest_images < MOST_IMAGES
+    given = ["plan", "--components", ".25", ".3", ".7", "--images", "100", "--comparisons", "66", "--difference", ".1"]
+    assert main([*given, "--trials", "60", "--methods", "12"]) == 0
+    assert "inf in cheapest_...: the best of up to 2,000 images is the one with the most" in capsys.readouterr().out

@@ -151,7 +151,7 @@ def test_gold_items_and_raters_to_leave_out_are_stated_with_their_effect(tmp_pat
     assert found["provenance"]["options"]["exclude"] == ["simulated_10"]
     assert found["provenance"]["sha256"]["gold"] == sha256(gold.read_bytes()).hexdigest()
     assert {row["n"] for row in found["mos"]} == {36, 45}
-    assert "Raters left out on request" in (out / "report.html").read_text()
+    assert "left out:</strong>" in (out / "report.html").read_text()
     effect = pd.read_csv(out / "tables" / "screening_effect.csv").query("screen == 'exclude'")
     assert effect["change"].abs().max() > 0.05
 
@@ -327,3 +327,25 @@ def test_the_titles_that_a_researcher_chose_are_printed_in_tables_latex_and_page
     assert "<td>Ours: bicubic</td>" in (tmp_path / "report.html").read_text()
     assert "<strong>" in (tmp_path / "report.html").read_text()
     assert "<th>Ours: srgan-vgg54</th>" in re.sub(r"<th[^>]*>", "<th>", (tmp_path / "report.html").read_text())
+
+
+def test_the_regions_that_raters_saw_stand_in_page_and_tables(tmp_path):
+    panel = random_panel(raters=6, sources=5, methods=3)
+    one = panel["source"].unique()[0]
+    seen = {"region_left": 1203, "region_top": 877, "region_width": 1280, "region_height": 480}
+    columns = {name: np.where(panel["source"] == one, value, np.nan) for name, value in seen.items()}
+    write_report(panel.assign(**columns), out=tmp_path)
+    written = pd.read_csv(tmp_path / "tables" / "regions.csv")
+    assert written.drop(columns="benchmark").to_dict("records") == [{"source": one, **seen}]
+    page = unescape((tmp_path / "report.html").read_text())
+    assert "Of 1 of 5 source images raters saw one region, the same of every method" in page
+    assert re.search(r"<td>1203</td>\s*<td>877</td>\s*<td>1280</td>\s*<td>480</td>", re.sub(r"<td[^>]*>", "<td>", page))
+
+
+def test_it_names_the_languages_that_raters_read():
+    ratings = random_panel(raters=4)
+    first, *others = ratings["rater"].unique()
+    told = ratings.assign(language=np.where(ratings["rater"] == first, "de", "fr"))
+    notes = analyse(told).notes
+    assert f"Languages that raters read, with how many of them: fr ({len(others)}), de (1)." in notes
+    assert not any("Languages" in note for note in analyse(ratings).notes)

@@ -117,6 +117,14 @@ def test_a_long_run_of_one_score_in_the_order_shown_is_straight_lining():
         screening.straight_lining(random_panel())
 
 
+def test_where_all_give_one_score_no_run_of_it_is_straight_lining():
+    table = screening.straight_lining(
+        random_panel().assign(score=3, position=lambda of: of.groupby("rater").cumcount())
+    )
+    assert not table["rejected"].any()
+    assert set(table["limit"]) == {np.inf}
+
+
 def test_raters_faster_than_anyone_can_look_are_named():
     slow = rater_rows("slow", [3] * 20, response_ms=2500.0)
     fast = rater_rows("fast", [3] * 20, response_ms=400.0)

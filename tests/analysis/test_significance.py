@@ -9,16 +9,12 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.multitest import multipletests
 
 from analysis import paper
-from analysis.ranktests import friedman, friedman_posthoc
+from analysis.ranktests import friedman, friedman_posthoc, studentized_range_sf
 from analysis.recovery import remove_bias
 from analysis.schema import validate_ratings
-from analysis.significance import (
-    cliffs_delta,
-    family_asterisks,
-    holm,
-    pairwise_tests,
-    signed_rank,
-)
+from analysis.signedrank import signed_rank
+from analysis.significance import family_asterisks, holm, pairwise_tests
+from analysis.tally import cliffs_delta
 from tests.analysis.panels import complete_vqeg, random_panel
 
 
@@ -146,7 +142,29 @@ def test_nemenyi_has_the_critical_values_of_demsar(methods, q):
     statistic = np.abs(table["rank_a"] - table["rank_b"]) / np.sqrt(methods * (methods + 1) / (6 * blocks))
     np.testing.assert_allclose(table["statistic"], statistic)
     assert ((table["p"] < 0.05) == (table["statistic"] > q)).all()
-    assert stats.studentized_range.sf(q * np.sqrt(2), methods, np.inf) == pytest.approx(0.05, abs=2e-4)
+    assert studentized_range_sf(np.array([q * np.sqrt(2)]), methods) == pytest.approx(0.05, abs=2e-4)
+
+
+@pytest.mark.parametrize("methods", [3, 12, 320])
+def test_the_studentized_range_is_scipys(methods):
+    q = np.array([0.0, 0.5, 2.0, 3.5, 5.0, 7.0])
+    expected = stats.studentized_range.sf(q, methods, np.inf)
+    np.testing.assert_allclose(studentized_range_sf(q, methods), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("unit", ["two_way", "rater_x_image", "rater", "image"])
+@pytest.mark.parametrize("missing", [0, 0.4])
+@pytest.mark.parametrize("levels", [5, 41])
+def test_each_pair_among_many_has_the_numbers_that_it_has_alone(unit, missing, levels):
+    """Of all pairs at once (complete, or of few levels) as of one pair at a time."""
+    panel = random_panel(raters=8, sources=5, methods=5, missing=missing, seed=1)
+    finer = np.random.default_rng(0).integers(0, (levels - 1) // 4, len(panel)) if levels > 5 else 0
+    panel = panel.assign(score=panel["score"] + finer * 4 / (levels - 1))
+    together = pairwise_tests(panel, unit=unit).drop(columns="p_holm")
+    for row in together.itertuples():
+        two = panel[panel["method"].isin([row.method_a, row.method_b])]
+        alone = pairwise_tests(two, unit=unit).drop(columns="p_holm")
+        pd.testing.assert_frame_equal(together.loc[[row.Index]].reset_index(drop=True), alone, rtol=1e-10)
 
 
 def test_conover_is_the_t_test_of_a_two_way_anova_on_ranks(vqeg):

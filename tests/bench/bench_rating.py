@@ -1,10 +1,13 @@
 """How many ratings the site takes: the paper's study, 26 raters at once, then many raters at a human pace.
 
-    python -m tests.bench.bench_rating [--database URL] [--seconds 120] [--raters 1000]
+    python -m tests.bench.bench_rating [--database URL] [--seconds 120] [--raters 1000] [--beside]
 
 Prints ratings a second beside what other rating tools reached on two cores with the client on the same machine:
 AVrateVoyager 139/s (and lost raters with several workers), oTree 36/s, ReSEval 342 bare posts/s.
 Every image is fetched, and every rating is then looked for in the database: exactly once, with the score sent.
+
+--beside: as many raters once more at that pace, while reports of the ratings are made, one after the other as a worker
+does, and a member of staff downloads the export again and again; then by how much the raters' p95 moved.
 """
 
 import argparse
@@ -17,10 +20,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from tests.bench.paper_study import build, environment, manage
 from tests.conftest import ROOT
@@ -165,6 +172,7 @@ def main() -> None:
     parser.add_argument("--database", default="", help="URL of an empty PostgreSQL database; default a new SQLite file")
     parser.add_argument("--seconds", type=float, default=120, help="how long the human pace is kept; 0: not at all")
     parser.add_argument("--raters", type=int, default=1000, help="raters at a human pace")
+    parser.add_argument("--beside", action="store_true", help="once more while reports and exports are made")
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("MOSWEB_SHARED", ROOT.parent / "shared")))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -172,20 +180,20 @@ def main() -> None:
         kind = urlsplit(options.database).scheme or "sqlite"
         began = time.monotonic()
         paced = options.raters if options.seconds else 0
-        links = build(env, options.shared, raters=PAPER_RATERS + paced)
+        links = build(env, options.shared, raters=PAPER_RATERS + paced * (2 if options.beside else 1))
         print(f"{kind}: the paper's study built in {time.monotonic() - began:.0f} s", flush=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         server = serve(env, port)
         try:
-            measure(env, port, links, options.seconds)
+            measure(env, port, links, options.seconds, beside=options.beside)
         finally:
             server.terminate()
             server.wait()
 
 
-def measure(env: dict[str, str], port: int, links: list[str], seconds: float) -> None:
+def measure(env: dict[str, str], port: int, links: list[str], seconds: float, *, beside: bool = False) -> None:
     raters = [Rater(port, link) for link in links[:PAPER_RATERS]]
     took = asyncio.run(at_once(raters))
     given = sum(len(rater.sent) for rater in raters)
@@ -193,11 +201,80 @@ def measure(env: dict[str, str], port: int, links: list[str], seconds: float) ->
     print(f"  26 raters at once: {given} ratings in {took:.0f} s = {given / took:.0f} ratings/s")
     report("26 raters at once", raters)
     print("  " + check_stored(env, raters))
-    if seconds:
-        crowd = [Rater(port, link) for link in links[PAPER_RATERS:]]
-        asyncio.run(at_human_pace(crowd, seconds))
-        report(f"{len(crowd)} raters, one rating each {PACE_SECONDS:.0f} s, for {seconds:.0f} s", crowd)
+    if not seconds:
+        return
+    crowd = [Rater(port, link) for link in links[PAPER_RATERS:]]
+    alone = crowd[: len(crowd) // 2] if beside else crowd
+    asyncio.run(at_human_pace(alone, seconds))
+    report(f"{len(alone)} raters, one rating each {PACE_SECONDS:.0f} s, for {seconds:.0f} s", alone)
+    print("  " + check_stored(env, [*raters, *alone]))
+    if beside:
+        disturbed = crowd[len(alone) :]
+        with reports_and_exports(env, port) as done:
+            asyncio.run(at_human_pace(disturbed, seconds))
+        report(f"{len(disturbed)} others, beside {done['report']} reports and {done['export']} exports", disturbed)
         print("  " + check_stored(env, [*raters, *crowd]))
+        before, after = (p95([s for r in of for s in r.rating_seconds]) for of in (alone, disturbed))
+        print(
+            f"  p95 of a rating {1000 * before:.1f} ms alone, {1000 * after:.1f} ms beside: {after / before:.2f} times"
+        )
+
+
+def p95(seconds: list[float]) -> float:
+    return sorted(seconds)[int(len(seconds) * 0.95)]
+
+
+@contextmanager
+def reports_and_exports(env: dict[str, str], port: int) -> Iterator[Counter[str]]:
+    """While the block runs, both are made again and again; what is counted is those that were finished."""
+    done, over = Counter[str](), threading.Event()
+    session = manage(env, "shell", "--no-imports", "-c", _LOG_IN).strip().splitlines()[-1]
+
+    def reports() -> None:
+        while not over.is_set():
+            # As a worker does, and as nice as it is (mosweb.parts).
+            command = ["nice", "-n", "5", sys.executable, "manage.py", "shell", "--no-imports", "-c", _REPORT]
+            made = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+            assert made.stdout.strip().endswith("done"), made.stdout + made.stderr
+            done["report"] += 1
+
+    def exports() -> None:
+        while not over.is_set():
+            asked = Request(
+                f"http://127.0.0.1:{port}/studies/paper/ratings.csv", headers={"Cookie": f"sessionid={session}"}
+            )
+            with urlopen(asked) as answer:
+                lines = sum(piece.count(b"\n") for piece in iter(lambda: answer.read(1 << 16), b""))
+            assert lines > PAPER_RATERS * PAPER_TRIALS, lines
+            done["export"] += 1
+
+    threads = [threading.Thread(target=target) for target in (reports, exports)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield done
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+_LOG_IN = """
+from django.contrib.auth.models import User
+from django.test import Client
+client = Client()
+root = User.objects.create_superuser("root")
+client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+print(client.session.session_key)
+"""
+_REPORT = """
+from studies.models import Report, Study
+from studies.research.reporting import make
+report = Report.objects.create(study=Study.objects.get(name="paper"))
+make(report.pk)
+report.refresh_from_db()
+print(report.error, report.state)
+"""
 
 
 if __name__ == "__main__":

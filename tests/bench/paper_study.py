@@ -56,8 +56,8 @@ def _fill(raters: int) -> list[str]:
     from django.urls import reverse
     from django.utils import timezone
 
+    from studies.content.bringing import look, take
     from studies.content.methods import sync_methods
-    from studies.content.supplied import import_results
     from studies.generation import requests as stimuli
     from studies.generation.render import render
     from studies.models import Benchmark, Stimulus
@@ -74,9 +74,7 @@ def _fill(raters: int) -> list[str]:
             if method.name in STAND_INS:
                 with tempfile.TemporaryDirectory() as folder:
                     _stand_in(benchmark, STAND_INS[method.name], Path(folder))
-                    import_results(
-                        method=method.name, benchmark=benchmark.name, path=Path(folder), display_name="", suffix=""
-                    )
+                    take(look(method=method.name, benchmark=benchmark.name, path=Path(folder)))
     lifecycle.launch(study=study, now=timezone.now())
     return [reverse("invitation", args=[invitations.invite(study=study).token]) for _ in range(raters)]
 

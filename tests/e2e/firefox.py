@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from tests.process_tools import free_ports
+
 NAMES = ("firefox", "firefox-esr")
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's name for a reference to an element
 PATIENCE = 30  # seconds
@@ -25,9 +27,7 @@ class Firefox:
 
     def __init__(self, program: str, profile: Path, *, size: tuple[int, int] = (1280, 900)) -> None:
         profile.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        (port,) = free_ports(1)
         (profile / "user.js").write_text(f'user_pref("marionette.port", {port});\n')
         command = [program, "--marionette", "--headless", "--no-remote", "--profile", str(profile)]
         command += [f"--width={size[0]}", f"--height={size[1]}"]
@@ -78,6 +78,20 @@ class Firefox:
         self.wait("document.querySelector(arguments[0])", selector)
         found = self.command("WebDriver:FindElement", using="css selector", value=selector)["value"]
         self.command("WebDriver:ElementClick", id=found[ELEMENT])
+
+    def point(self, selector: str, along: float = 0.5, *, pointer: str = "mouse") -> None:
+        """Click ("mouse") or tap ("touch") an element at this part of its width."""
+        self.wait("document.querySelector(arguments[0])", selector)
+        x, y, width, height = self.run(
+            "const e = document.querySelector(arguments[0]); e.scrollIntoView({block: 'nearest'});"
+            "const b = e.getBoundingClientRect(); return [b.x, b.y, b.width, b.height]",
+            selector,
+        )
+        move = {"type": "pointerMove", "x": round(x + along * width), "y": round(y + height / 2), "duration": 0}
+        actions = [move, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+        device = {"type": "pointer", "id": pointer, "parameters": {"pointerType": pointer}, "actions": actions}
+        self.command("WebDriver:PerformActions", actions=[device])
+        self.command("WebDriver:ReleaseActions")
 
     def press(self, key: str) -> None:
         actions = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]

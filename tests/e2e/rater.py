@@ -29,7 +29,8 @@ def press(page: Page, position: int, score: int) -> None:
 
 
 def expect_status(page: Page, text: str) -> None:
-    expect(page.locator("#status")).to_have_text(text)
+    # Where the server was away, tries come at longer and longer intervals.
+    expect(page.locator("#status")).to_have_text(text, timeout=30_000)
 
 
 def expect_overlay(page: Page, title: str) -> None:

@@ -12,20 +12,32 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.e2e.plant import ROOT, Database, wait_for
 from tests.http_client import Answer, Browser
+from tests.process_tools import free_ports
 
 RATERS, SOURCES = 6, 20
 RATINGS = RATERS * SOURCES * 3
 FACTS = {"response_ms": 900, "hidden_ms": 0, "device_pixel_ratio": 1, "visual_viewport_scale": 1,
          "viewport_width": 1280, "viewport_height": 800, "screen_width": 1280, "screen_height": 800}  # fmt: skip
+LOOKS = {"left_looks": 1, "right_looks": 2, "left_ms": 500, "right_ms": 400, "side_by_side": "false"}
+PAIRS = """{"task": "pair", "scale": pair_scale(ties=True)}"""
+OF_TWO = {
+    "pair": PAIRS,
+    "comparison": """{"task": "comparison", "scale": comparison_scale()}""",
+    "degradation": """{"task": "degradation", "scale": degradation_scale()}""",
+    "original": """{"task": "pair", "scale": pair_scale(ties=True), "original_on_key": True, "methods": METHODS}""",
+}
+ANSWERS = {"comparison": range(-3, 4), "degradation": range(1, 6)}
 SET_UP = """
 from django.urls import reverse
+from studies.models.task import comparison_scale, degradation_scale, pair_scale
 from tests.studies.factories import *
-study = launch(make_study(benchmarks=[make_benchmark(images={sources}, height=32, width=32)]))
+METHODS = ["nearest", "bicubic"]
+study = launch(make_study(benchmarks=[make_benchmark(images={sources}, height=32, width=32)], **{protocol}))
 print("LINKS", *(reverse("invitation", args=[make_rater(study).token]) for _ in range({raters})))
 """
 
@@ -34,13 +46,21 @@ class Site:
     """gunicorn as `make run` starts it, on one port that outlives it."""
 
     def __init__(
-        self, var: Path, database: Database, *, raters: int = RATERS, sources: int = SOURCES, **environment: str
+        self,
+        var: Path,
+        database: Database,
+        *,
+        raters: int = RATERS,
+        sources: int = SOURCES,
+        protocol: dict[str, object] | str | None = None,
+        **environment: str,
     ) -> None:
         self.database = database
         self.take(var, **environment)
         self.manage("migrate", "-v0")
         self.manage("collectstatic", "--no-input", "-v0")
-        out = self.manage("shell", "--no-imports", "-c", SET_UP.format(raters=raters, sources=sources))
+        set_up = SET_UP.format(raters=raters, sources=sources, protocol=protocol or {})
+        out = self.manage("shell", "--no-imports", "-c", set_up)
         self.links = next(line for line in out.splitlines() if line.startswith("LINKS")).split()[1:]
 
     def take(self, var: Path, **environment: str) -> None:
@@ -50,9 +70,7 @@ class Site:
                      "PYTHONPATH": str(ROOT), **environment}  # fmt: skip
         self._env.pop("REDIS_URL", None)
         self.log = var / "gunicorn.log"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        (self.port,) = free_ports(1)
 
     def manage(self, *words: str) -> str:
         command = [sys.executable, "manage.py", *words]
@@ -81,10 +99,13 @@ class Site:
 
 
 class Rater:
-    """Goes through a whole session; a request that fails is sent again until it is answered."""
+    """Goes through a session, or leaves after so many ratings; a request that fails is sent until it is answered."""
 
-    def __init__(self, port: int, link: str) -> None:
-        self.browser, self.link = Browser(port), link
+    patience = 60  # seconds
+
+    def __init__(self, port: int, link: str, *, answers: Sequence[int] = ()) -> None:
+        """`answers`: the scale's, where neither one image is rated nor one of two is chosen."""
+        self.browser, self.link, self.answers = Browser(port), link, answers
         self.acknowledged: dict[str, int] = {}
         self.failures = 0
         self.seconds: list[float] = []
@@ -93,22 +114,34 @@ class Rater:
     def longest_wait(self) -> float:
         return max(self.seconds, default=0.0)
 
-    async def go(self) -> None:
+    async def go(self, *, leave_after: int | None = None) -> None:
         await self._until_answered(lambda: self.browser.get(self.link))
         await self._until_answered(lambda: self.browser.get("/study/"))
         await self._until_answered(lambda: self.browser.post("/study/agree/", {}))
         standing = json.loads((await self._until_answered(lambda: self.browser.get("/study/upcoming/"))).body)
-        while standing["upcoming"]:
+        while standing["upcoming"] and len(self.acknowledged) != leave_after:
             trial = standing["upcoming"][0]
-            image = await self._until_answered(lambda url=trial["url"]: self.browser.get(url, keep_body=False))
-            score = sum(trial["token"].encode()) % 5 + 1
-            fields = {"score": score, "receipt": image.header("Receipt"), **FACTS}
+            fields = await self._answer(trial)
             address = f"/study/rate/{trial['token']}/"
             answer = await self._until_answered(lambda a=address, f=fields: self.browser.post(a, f))
-            self.acknowledged[trial["token"]] = score
+            self.acknowledged[trial["token"]] = fields["score"]
             standing = json.loads(answer.body)
 
-    async def _until_answered(self, ask: Callable) -> Answer:
+    async def _answer(self, trial: dict) -> dict[str, object]:
+        """Fetch what the trial shows, and give a score that follows from its token."""
+        receipts = []
+        for url in filter(None, (trial["url"], trial.get("right"), trial.get("original"))):
+            image = await self._until_answered(lambda url=url: self.browser.get(url, keep_body=False))
+            receipts.append(image.header("Receipt"))
+        number = sum(trial["token"].encode())
+        if "right" in trial:
+            answers = self.answers or (-1, 0, 1)
+            looks = {**LOOKS, **({"original_looks": 3, "original_ms": 250} if "original" in trial else {})}
+            return {"score": answers[number % len(answers)], "receipt": " ".join(receipts), **FACTS, **looks}
+        return {"score": number % 5 + 1, "receipt": receipts[0], **FACTS}
+
+    async def _until_answered(self, ask: Callable, *, of: Browser | None = None) -> Answer:
+        """`of`: the window that asks, where it is not the first; another one's connection is left alone."""
         begun = time.monotonic()
         while True:
             with contextlib.suppress(ConnectionError):
@@ -117,9 +150,9 @@ class Rater:
                     assert answer.status in (200, 302), (answer.status, answer.body[:300])
                     self.seconds.append(time.monotonic() - begun)
                     return answer
-            self.browser.close()
+            (of or self.browser).close()
             self.failures += 1
-            assert time.monotonic() - begun < 60, "nobody answers"
+            assert time.monotonic() - begun < self.patience, "nobody answers"
             await asyncio.sleep(0.05)
 
 
@@ -137,14 +170,14 @@ def p95(raters: list[Rater]) -> float:
     return seconds[int(0.95 * len(seconds))]
 
 
-def check(site: Site, raters: list[Rater], what: str) -> None:
+def check(site: Site, raters: list[Rater], what: str, *, number: int = RATINGS) -> None:
     """All that was acknowledged is stored once, and it is all that there was to rate."""
     sent = {token: score for rater in raters for token, score in rater.acknowledged.items()}
-    assert len(sent) == RATINGS
+    assert len(sent) == number
     assert site.stored() == sent
     wait = max(rater.longest_wait for rater in raters)
     failures = sum(rater.failures for rater in raters)
-    print(f"\n{what}: {RATINGS} ratings, all stored once; {failures} requests sent again, longest wait {wait:.1f} s")
+    print(f"\n{what}: {number} ratings, all stored once; {failures} requests sent again, longest wait {wait:.1f} s")
 
 
 def wait_until_up(site: Site) -> None:

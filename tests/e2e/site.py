@@ -1,7 +1,6 @@
 """A real site for the browser: gunicorn in a process and on a database of its own, and a hand behind the scenes."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.process_tools import free_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,7 +26,8 @@ def set_up_django(environment: dict[str, str]) -> None:
 
 
 def call_backstage(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return getattr(import_module("tests.e2e.backstage"), name)(*args, **kwargs)
+    rooms = [import_module(f"tests.e2e.{room}") for room in ("backstage", "backstage_crowd")]
+    return next(getattr(room, name) for room in rooms if hasattr(room, name))(*args, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,12 @@ class Invitation:
 
 
 class Site:
-    """Serves `url` until stopped. `backstage` runs a function of tests/e2e/backstage.py on its database."""
+    """Serves `url` until stopped. `backstage` runs a function of backstage.py or backstage_crowd.py there."""
 
     def __init__(
         self, var: Path, *, port: int = 0, secret: str = "only for this test", backup: Path | None = None
     ) -> None:
-        with socket.socket() as free:
-            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            free.bind(("127.0.0.1", port))
-            self.port = free.getsockname()[1]
+        self.port = port or free_ports(1)[0]
         var.mkdir(exist_ok=True)
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = var / "gunicorn.log"
@@ -75,7 +74,7 @@ class Site:
                 [*command, "--workers", "1", "--bind", f"127.0.0.1:{self.port}"],
                 cwd=ROOT, env=self._env(), stdout=log, stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             try:
                 urlopen(f"{self.url}/static/studies/site.css", timeout=5).close()

@@ -19,7 +19,7 @@ def test_a_browser_receives_nothing_telling_in_a_whole_session(site, browser):
         page.keyboard.press("ArrowRight")
     for position in range(3, 9):
         press(page, position, 3)
-    expect(page.get_by_role("heading")).to_have_text("Thank you")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
     received.append(Received("cookies", tuple((c["name"], c["value"]) for c in browser.cookies()), b""))
     assert site.backstage("leaks_in", received, invitation.rater) == []
 

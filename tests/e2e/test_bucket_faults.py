@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from studies.rating import evidence
@@ -27,6 +28,46 @@ try:
 except lifecycle.NotReady as refused:
     print(refused)
 """
+IMPORT = """
+import pathlib, time
+from studies.content import bringing
+flag, whole = pathlib.Path({flag!r}), bringing._stimulus
+def stored(method, line):
+    if line.source.name == "p5":
+        flag.touch()  # so that the test can kill the storage here
+        time.sleep(3)
+    return whole(method, line)
+bringing._stimulus = stored
+try:
+    bringing.take(bringing.look(method="mine", benchmark="noise", path=pathlib.Path({path!r})))
+    print("taken")
+except bringing.ImportRefused as refused:
+    print("refused", refused.problems)
+"""
+
+
+def test_an_import_whose_bucket_dies_in_the_middle_brings_nothing_and_all_when_it_is_back(bucket, tmp_path):
+    plant = Plant(tmp_path / "var", Sqlite(tmp_path / "var/db.sqlite3"), **bucket.environment)
+    try:
+        pictures = write_pictures(tmp_path / "pictures")
+        set_up(plant, benchmark="noise", path=pictures, methods=("nearest", "bicubic", "hr"))
+        before = plant.count()
+        flag = tmp_path / "five are stored"
+        with ThreadPoolExecutor(1) as beside:
+            code = IMPORT.format(flag=str(flag), path=str(pictures))
+            said = beside.submit(plant.manage, "shell", "-v0", "-c", code)
+            wait_for(flag.exists, seconds=120, what="five are stored")
+            bucket.kill()
+            assert "Run it again when the storage is back" in said.result(timeout=120)
+        assert plant.count() == before
+        bucket.start()
+        plant.manage("verify", "--repair")  # what was stored before the fall is nobody's
+        plant.manage("verify")
+        assert "taken" in plant.manage("shell", "-v0", "-c", code)
+        assert plant.count() == before + len(list(pictures.iterdir()))
+        plant.manage("verify")
+    finally:
+        plant.close()
 
 
 def test_a_bucket_that_dies_and_freezes_while_images_are_made_fails_none_and_launch_says_what_is_away(bucket, tmp_path):
@@ -54,6 +95,10 @@ def test_a_bucket_that_dies_and_freezes_while_images_are_made_fails_none_and_lau
         said = plant.manage("shell", "-v0", "-c", LAUNCH)
         assert "The files cannot be looked at. The image storage cannot be used" in said
         bucket.thaw()
+        bucket.kill()
+        said = plant.manage("shell", "-v0", "-c", LAUNCH)
+        assert "The files cannot be looked at. The image storage cannot be used" in said
+        bucket.start()
         assert "launched" in plant.manage("shell", "-v0", "-c", LAUNCH)
     finally:
         plant.close()
@@ -160,8 +205,10 @@ def test_while_the_bucket_is_frozen_no_rating_waits_and_images_are_asked_for_lat
         assert ready == 503
         assert images[503] > 0
         assert len(waits) > 30
-        assert waits[-1] < 2
-        assert max(health) < 2
+        # What asks a frozen bucket waits for the 15 s that an answer may take; a busy machine takes some by itself.
+        assert waits[len(waits) // 2] < 1
+        assert waits[-1] < 8
+        assert max(health) < 8
         assert log_bytes < 20_000
         assert status_of(f"http://127.0.0.1:{site.port}/ready") == 200
     finally:

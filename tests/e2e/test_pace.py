@@ -3,7 +3,17 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.rater import advance_clocks, arrive, expect_overlay, scores, see, stored
+from tests.e2e.rater import (
+    advance_clocks,
+    arrive,
+    expect_overlay,
+    places_of,
+    scores,
+    screenshot,
+    see,
+    stored,
+    two_frames,
+)
 
 # When each image was painted, by the page's clock; the answers go through the real keyboard.
 WATCH = """() => {
@@ -60,6 +70,20 @@ def test_grey_lies_between_two_images_for_as_long_as_the_study_says(site, start)
     # The image was there, loaded ahead: the grey is no waiting for the network.
     assert all(row["waited_ms"] < 500 for row in rows)
     assert all(row["response_ms"] < between for row in rows[1:])
+
+
+def test_between_two_images_the_screen_is_mid_grey(site, start):
+    """Neither the image that was rated nor the next one, which is loaded already."""
+    invitation, page = start(gap_ms=10_000)
+    see(page, 3)
+    image = site.backstage("pixels", invitation.rater, 3)
+    ((row, _),) = places_of(image, screenshot(page))
+    page.keyboard.press("3")
+    stored(site, invitation, 1)
+    two_frames(page)
+    between = screenshot(page)
+    assert page.locator("#stage").get_attribute("data-painted") is None
+    assert (between[: row + image.shape[0]] == 128).all()
 
 
 def test_what_the_network_takes_is_stored_apart_from_the_grey(site, browser):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.plant import program, wait_for
 from tests.e2e.scripted import Rater, Site, all_go, check
-from tests.e2e.test_make_run import free_port
+from tests.process_tools import free_ports
 
 CONNECTIONS = 3
 INI = """
@@ -36,7 +36,7 @@ logfile = {log}
 def bouncer(own_postgresql):
     """The URL of the pooler, and the database behind it."""
     path = program("pgbouncer")
-    folder, port = Path(own_postgresql.query("SHOW unix_socket_directories")[0][0]), free_port()
+    folder, port = Path(own_postgresql.query("SHOW unix_socket_directories")[0][0]), *free_ports(1)
     text = INI.format(folder=folder, port=port, connections=CONNECTIONS, log=folder / "bouncer.log")
     (folder / "bouncer.ini").write_text(text)
     # It refuses to run as root, as PostgreSQL does.

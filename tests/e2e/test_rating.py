@@ -54,7 +54,7 @@ def test_a_whole_session_by_keyboard_alone(site, browser):
         see(page, position)
         expect(page.locator("#place")).to_have_text(f"Image {position - 2} of 6")
         page.keyboard.press(str(score))
-    expect(page.get_by_role("heading")).to_have_text("Thank you")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
     assert scores(stored(site, invitation, 6)) == [5, 1, 4, 2, 3, 5]
     assert site.backstage("finished", invitation.rater)
     assert faults == []

@@ -53,6 +53,46 @@ def test_a_score_is_set_on_the_line_by_mouse_changed_and_given(site, start):
     assert score == pytest.approx(50, abs=0.5)
 
 
+def test_the_line_is_seen_without_a_handle_until_a_score_is_set(start):
+    _, page = start(answers.continuous())
+    see(page, 3)
+    box = page.locator("#score").bounding_box()
+
+    def around(place):
+        centre = box["x"] + place * box["width"]
+        clip = {"x": round(centre) - 12, "y": round(box["y"]), "width": 24, "height": round(box["height"])}
+        return page.screenshot(clip=clip)
+
+    without = [around(place) for place in (0.31, 0.5, 0.69)]  # where a browser puts it unasked is the middle
+    assert without[0] == without[1] == without[2]
+    page.mouse.click(box["x"] + 0.31 * box["width"], box["y"] + box["height"] / 2)
+    assert around(0.31) != without[0]
+    assert around(0.69) == without[2]
+
+
+def test_each_label_of_the_line_stands_over_the_middle_of_its_interval(start):
+    """As in ITU-R BT.500: of five labels the first is over 10, the next over 30."""
+    _, page = start(answers.continuous())
+    see(page, 3)
+    line = page.locator("#score").bounding_box()
+    labels = page.locator(".line-scale li").all()
+    assert [label.text_content() for label in labels] == ["Bad", "Poor", "Fair", "Good", "Excellent"]
+    for middle, label in zip((10, 30, 50, 70, 90), labels, strict=True):
+        box = label.bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, line["y"] + line["height"] / 2)
+        assert float(page.locator("#score").input_value()) == pytest.approx(middle, abs=1)
+
+
+@pytest.mark.parametrize("scale", [answers.eleven(), OWN])
+def test_a_category_is_given_by_mouse(site, start, scale):
+    invitation, page = start(scale)
+    see(page, 3)
+    page.locator(".scores button").last.click()
+    see(page, 4)
+    page.locator(".scores button").first.click()
+    assert scores(stored(site, invitation, 2)) == [scale.high, scale.low]
+
+
 def test_no_score_is_suggested_for_any_image(site, start):
     invitation, page = start(answers.continuous())
     for position in (3, 4):
@@ -97,7 +137,7 @@ def test_the_examples_and_the_instructions_show_the_ends_of_the_scale(start, sca
     expect(page.locator("#status")).to_contain_text(f"This is {high.score}")
 
 
-@pytest.mark.parametrize("scale", [answers.eleven(), OWN, answers.continuous()])
+@pytest.mark.parametrize("scale", [answers.five(), answers.eleven(), OWN, answers.continuous()])
 def test_a_phone_rates_by_touch(site, playwright, chromium, scale):
     invitation = site.backstage("invite_to_new_study", scale=scale)
     phone = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -111,6 +111,24 @@ def test_in_a_second_window_the_rating_that_stands_is_said(site, page, browser, 
     assert scores(stored(site, invitation, 3)) == [2, 5, 1]
 
 
+def test_a_device_whose_rating_was_taken_back_on_another_says_so_and_shows_the_image_again(
+    site, page, browser, open_browser, invitation
+):
+    browser.set_offline(True)
+    press(page, 3, 2)
+    see(page, 4)
+    other = arrive(open_browser(profile="other"), site.url, invitation.path)
+    press(other, 3, 4)
+    stored(site, invitation, 1)
+    with other.expect_response("**/study/undo/**"):
+        other.keyboard.press("Backspace")
+    browser.set_offline(False)
+    expect_overlay(page, "Taken back")
+    page.get_by_role("button", name="Go on").click()
+    press(page, 3, 5)
+    assert scores(stored(site, invitation, 1)) == [5]
+
+
 def test_after_the_last_image_there_is_no_way_back(site, page, invitation):
     for position in range(3, 12):
         press(page, position, 3)

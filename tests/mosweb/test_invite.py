@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from mosweb import paths
-from studies.models import Rater
+from studies.models import Rater, StudyEvent
 from tests.studies.factories import make_study
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
@@ -20,6 +20,7 @@ def test_each_rater_gets_a_line_with_label_and_link():
     make_study()
     lines = invite("study", "--count", "2", "--base", "https://study.example.org/")
     tokens = Rater.objects.values_list("token", flat=True)
+    assert StudyEvent.objects.get(kind="invited").detail == {"raters": 2}
     assert lines == [f"r00{n}\thttps://study.example.org/i/{token}/" for n, token in enumerate(tokens, start=1)]
 
 

@@ -4,13 +4,15 @@ import json
 import logging
 import queue
 import sys
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import RequestFactory
+from django.urls import get_resolver
 
-from mosweb.log_filters import Repeats
+from mosweb.log_filters import Repeats, without_tokens
 from mosweb.log_format import ErrorReporter, Json
 from mosweb.outages import Outages
 from mosweb.request_ids import AddRequestId, request_ids
@@ -99,3 +101,16 @@ def test_a_reporter_gets_errors_and_its_own_failure_ends_nothing():
     for number in range(2):
         handler.handle(logging.LogRecord("studies", logging.ERROR, "x.py", 1, "number %d", (number,), None))
     assert [REPORTED.get(timeout=10).message for _ in range(2)] == ["number 0", "number 1"]
+
+
+def test_every_address_that_holds_a_token_is_logged_without_it_and_named_for_other_proxies():
+    known = get_resolver().reverse_dict
+    ways = [way for name in list(known) if isinstance(name, str) for way in known.getlist(name)]
+    with_token = [text for possibilities, *_ in ways for text, names in possibilities if "token" in names]
+    assert len(with_token) >= 8
+    operations = Path(__file__).resolve().parents[2].joinpath("OPERATIONS.md").read_text()
+    (warned,) = [part for part in operations.split("\n\n") if "Another proxy than nginx must not log" in part]
+    for text in with_token:
+        address = "/" + text % {"token": "SECRET-1", "what": "greys"}
+        assert "SECRET-1" not in without_tokens(f"Not Found: {address}"), address
+        assert f"`{address.partition('SECRET-1')[0]}`" in warned, address

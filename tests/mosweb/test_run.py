@@ -1,6 +1,7 @@
 import socket
 import stat
 import sys
+import threading
 
 import pytest
 
@@ -106,3 +107,12 @@ def test_a_hidden_gpu_or_a_torch_without_cuda_counts_as_none(gpu_machine, monkey
     assert parts.has_cuda({"CUDA_VISIBLE_DEVICES": "0"})
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0+cpu")
     assert not parts.has_cuda({})
+
+
+def test_a_port_that_a_dying_process_still_has_is_waited_for():
+    holder = listen("127.0.0.1", 0)
+    port = holder.getsockname()[1]
+    with pytest.raises(CannotStart, match="taken by another program"):
+        listen("127.0.0.1", port)
+    threading.Timer(0.5, holder.close).start()
+    listen("127.0.0.1", port, patience=20).close()

@@ -133,12 +133,25 @@ def test_the_secret_key_is_made_once_and_kept_from_others(tmp_path):
     assert setting(tmp_path, "SECRET_KEY", SECRET_KEY="given") == {"SECRET_KEY": "given"}
 
 
+def test_errors_are_reported_to_nobody_unless_a_function_is_named(tmp_path):
+    assert setting(tmp_path, "LOG_HANDLERS") == {"LOG_HANDLERS": ["console"]}
+    named = setting(tmp_path, "LOGGING", MOSWEB_ERROR_REPORTER="builtins.print")["LOGGING"]
+    assert named["root"]["handlers"] == ["console", "error_reporter"]
+    assert "hide_tokens" in named["handlers"]["error_reporter"]["filters"]
+
+
 def test_the_embedded_defaults_are_sqlite_and_a_unix_socket_under_var(tmp_path):
     found = setting(tmp_path, "DATABASES", "CELERY_BROKER_URL", "DEBUG")
     assert found["DATABASES"]["default"]["NAME"] == str(tmp_path / "db.sqlite3")
     assert found["DATABASES"]["default"]["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert found["CELERY_BROKER_URL"] == f"redis+socket://{tmp_path}/run/broker.sock"
     assert found["DEBUG"] is False
+
+
+def test_variables_without_a_value_are_as_if_they_were_not_set(tmp_path):
+    found = setting(tmp_path, "DATABASES", "CELERY_BROKER_URL", DATABASE_URL="", REDIS_URL="")
+    assert found["DATABASES"]["default"]["NAME"] == str(tmp_path / "db.sqlite3")
+    assert found["CELERY_BROKER_URL"] == f"redis+socket://{tmp_path}/run/broker.sock"
 
 
 def test_two_variables_switch_to_postgresql_and_redis(tmp_path):

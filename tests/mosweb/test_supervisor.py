@@ -102,6 +102,7 @@ def test_a_guardian_that_was_killed_is_replaced(run):
     site = run(first=FAMILY)
     first = site.guardian()
     os.kill(first, signal.SIGKILL)
+    eventually(lambda: not is_running(first))
     eventually(lambda: [p for p in children(site.process.pid) if SUPERVISED in site.processes().get(p, "")])
     assert site.guardian() != first
     site.process.kill()

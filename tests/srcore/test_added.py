@@ -271,19 +271,28 @@ def test_what_cannot_be_a_method_is_refused_and_changes_nothing(data, esrgan, ne
     save_file({"x": torch.zeros(2)}, tmp_path / "x.safetensors")
     (tmp_path / "text.pth").write_text("text")
     (tmp_path / "empty.pth").touch()
+    (tmp_path / "empty.safetensors").touch()
+    (tmp_path / "short.safetensors").write_bytes(b"x")
+    (tmp_path / "data.pth").mkdir()
     (tmp_path / "broken.py").write_text("import no_such_package\n\ndef build(): pass\n")
     (tmp_path / "nothing.py").write_text("def build(): return 5\n")
     for name, file, more, message in (
         ("new", "x.safetensors", (), "What is left: its code (python -m srcore add NAME net.py:build"),
         ("new", "x.safetensors", (), "SwinIR"),  # one of those that spandrel knows
         ("new", "text.pth", (), "cannot be read as weights"),
-        ("new", "empty.pth", (), "is empty; fetch it again"),
+        ("new", "empty.pth", (), "error: empty.pth is empty; fetch it again"),
         ("new", "whole.pt", (), "would be run as code"),
         ("new", "gone.pth", (), "there is no such file"),
         ("bicubic", "esrgan.pth", (), "already"),
         ("Not a name", "esrgan.pth", (), "cannot be a method's name"),
         ("new", "net.py", (), "name the function that builds"),
-        ("new", "net.py:made", (), "has no attribute 'made'"),
+        ("new", "gone.pth", (), "gone.pth: "),
+        ("new", "data.pth", (), "data.pth: is a folder, where a file is needed"),
+        ("new", "net.py:made", (), "net.py has no function made"),
+        ("new", "broken.py:build", (), "error: broken.py: build() failed with"),
+        ("new", "short.safetensors", (), "error: short.safetensors cannot be read as safetensors"),
+        ("new", "empty.safetensors", (), "error: empty.safetensors is empty; fetch it again"),
+        ("new", "whole.pt", (), "error: whole.pt holds more than tensors"),
         ("new", "broken.py:build", (), "No module named 'no_such_package'"),
         ("new", "nothing.py:build", (), "returned int; it must return an nn.Module or a function"),
         ("new", "net.py:build", ("--weights", str(tmp_path / "x.safetensors")), "does not fit the network"),
@@ -302,6 +311,20 @@ def test_a_network_of_another_range_is_told_so(data, tmp_path, capsys):
     (tmp_path / "net.py").write_text(code)
     assert main(["add", "srgan-port", str(tmp_path / "net.py:build")]) == 0
     assert "other values than 0 to 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_network_whose_picture_is_no_numbers_is_refused_and_makes_none(data, tmp_path, registered, capsys, value):
+    code = NET.replace("self.shuffle(self.conv(x)).clamp(0, 1)", f"self.shuffle(self.conv(x)) + float('{value}')")
+    (tmp_path / "net.py").write_text(code)
+    assert main(["add", "mine", str(tmp_path / "net.py:build")]) == 1
+    assert "the network gave values that are no finite numbers" in capsys.readouterr().err
+    assert "mine" not in METHODS
+    registered(name="other", run=nn.Sequential(nn.Upsample(scale_factor=4), nn.Threshold(2, float(value))))
+    write_image(tmp_path / "a.png", picture())
+    assert main(["upscale", "--method", "other", "--out", str(tmp_path / "out"), str(tmp_path / "a.png")]) == 1
+    assert "no finite numbers" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_without_spandrel_the_message_says_how_to_get_it(data, esrgan, tmp_path, monkeypatch, capsys):

@@ -2,14 +2,27 @@
 
 import csv
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from srcore import downscale, find_sources, load_source, read_image, upscale, was_written_here, write_image
+from srcore import (
+    downscale,
+    evaluate,
+    find_sources,
+    load_source,
+    metrics,
+    read_image,
+    upscale,
+    was_written_here,
+    write_image,
+)
 from srcore.__main__ import main
 from srcore.images import ImageError
+from srcore.metrics.metric import Metric, MetricFailed
 
 
 def picture(height=32, width=24, seed=0):
@@ -85,7 +98,7 @@ def test_results_that_are_there_are_left_out_when_asked(photos, tmp_path, capsys
 def test_out_that_is_a_file_is_told(photos, tmp_path, capsys):
     (tmp_path / "out").write_text("")
     assert upscaling(tmp_path, photos / "a.png") == 1
-    assert "out is a file; --out names a folder" in capsys.readouterr().err
+    assert "out is a file, where a folder is needed" in capsys.readouterr().err
 
 
 def test_the_ensemble_is_the_mean_over_the_eight_symmetries(tmp_path):
@@ -203,3 +216,152 @@ def test_transparency_is_enlarged_when_asked(tmp_path):
     made = Image.open(tmp_path / "out" / "a.png")
     assert (made.mode, made.size) == ("RGBA", (96, 128))
     assert np.array_equal(np.asarray(made)[::4, ::4, :3], picture())
+
+
+LONG = f"{'x' * 300}.png"
+
+
+@pytest.mark.parametrize("command", [["upscale", "--method", "nearest"], ["downscale"]])
+def test_a_name_too_long_is_one_of_the_bad_files(photos, tmp_path, capsys, command):
+    assert main([*command, "--out", str(tmp_path / "out"), str(photos / "a.png"), str(tmp_path / LONG)]) == 1
+    assert (tmp_path / "out" / "a.png").exists()
+    assert f"{LONG}: the name is too long for a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["upscale", "--method", "nearest", "--out", "LONG", "A"],
+        ["evaluate", "--method", "nearest", "--benchmark", "LONG"],
+        ["evaluate", "--method", "nearest", "--benchmark", "PHOTOS", "--csv", "LONG"],
+        ["evaluate", "--method", "ours", "--benchmark", "PHOTOS", "--results", "LONG"],
+        ["evaluate", "--method", "nearest", "--benchmark", "PHOTOS", "--lr", "LONG"],
+        ["sheet", "A", "--methods", "nearest", "--out", "LONG"],
+        ["sheet", "LONG", "--methods", "nearest", "--out", "OUT.png"],
+        ["sheet", "A", "--results", "ours=LONG", "--out", "OUT.png"],
+        ["add", "mine", "LONG"],
+        ["train", "espcn", "--data", "PHOTOS", "--out", "LONG"],
+        ["train", "espcn", "--data", "LONG", "--out", "OUT"],
+    ],
+)
+def test_no_command_answers_a_name_too_long_in_the_systems_words(photos, tmp_path, capsys, monkeypatch, arguments):
+    monkeypatch.setenv("SRCORE_DATA", str(tmp_path / "data"))
+    places = {"LONG": tmp_path / LONG, "A": photos / "a.png", "PHOTOS": photos, "OUT": tmp_path / "out"}
+    for short, place in places.items():
+        arguments = [text.replace(short, str(place)) if short in text else text for text in arguments]
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "Errno" not in said
+    assert LONG in said
+    assert "too long" in said
+
+
+@pytest.mark.parametrize("option", ["--csv", "--times"])
+def test_where_evaluate_is_to_write_is_looked_at_before_the_work(tmp_path, capsys, monkeypatch, option):
+    monkeypatch.setattr("srcore.benchmark.run", None)
+    write_image(tmp_path / "a.png", picture())
+    (tmp_path / "folder").mkdir()
+    command = ["evaluate", "--method", "nearest", "--benchmark", str(tmp_path), option]
+    for place, said in (("folder", "is a folder, where a file is to be written"), ("no/o.csv", "no such folder")):
+        assert main([*command, str(tmp_path / place)]) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_scores_are_shown_also_where_their_table_cannot_be_written(tmp_path, capsys, monkeypatch):
+    def full(path, **_):
+        raise OSError(28, "No space left on device", str(path))
+
+    write_image(tmp_path / "a.png", picture())
+    monkeypatch.setattr("srcore.commands.measuring.whole_file", full)
+    command = ["evaluate", "--method", "nearest", "--benchmark", str(tmp_path), "--csv", str(tmp_path / "o.csv")]
+    assert main(command) == 1
+    captured = capsys.readouterr()
+    assert "mean of 1" in captured.out
+    assert captured.err == f"error: {tmp_path / 'o.csv'}: the disk is full\n"
+
+
+def test_evaluate_says_once_where_its_figures_may_differ(tmp_path, capsys):
+    write_image(tmp_path / "a.png", picture())
+    assert main(["evaluate", "--method", "nearest", "--benchmark", str(tmp_path), "--metrics", "psnr-rgb"]) == 0
+    notes = capsys.readouterr().out.split(" " * 24)[0].splitlines()
+    assert len(notes) == 2
+    assert notes[0].startswith("PSNR, SSIM: by the recipe paper")
+    assert notes[1].startswith("PSNR (rgb): ")
+
+
+def test_what_a_mapping_lacks_is_listed_beside_what_was_found(tmp_path, capsys):
+    layout(tmp_path, "hr/{}.png", "results/{}_out.png")
+    (tmp_path / "map.csv").write_text("name,file\nbaby,babi.png\n")
+    results = ["--results", str(tmp_path / "results"), "--mapping", str(tmp_path / "map.csv")]
+    assert main(["evaluate", "--method", "ours", "--benchmark", str(tmp_path / "hr"), *results]) == 1
+    said = capsys.readouterr().err
+    assert "baby: the mapping says babi.png, which is not there; not used: baby_out.png" in said
+    assert "bird: the mapping does not have this name; not used: bird_out.png" in said
+
+
+def test_a_metric_that_cannot_measure_a_picture_costs_that_value_alone(tmp_path, capsys, monkeypatch):
+    write_image(tmp_path / "large.png", picture(200, 200))
+    write_image(tmp_path / "small.png", picture(40, 40, seed=1))
+
+    def prepare(settings):
+        def compare(hr, sr):
+            if hr.shape[0] < 100:
+                raise AssertionError("kernel  too\nlarge")  # as packages say it
+            return 2.0
+
+        return compare
+
+    theirs = Metric(name="theirs", title="Theirs", better="lower", decimals=1, prepare=prepare)
+    monkeypatch.setattr(metrics, "METRICS", {**metrics.METRICS, "theirs": theirs})
+    command = ["evaluate", "--method", "nearest", "--benchmark", str(tmp_path), "--metrics", "ms-ssim", "theirs"]
+    assert main([*command, "--csv", str(tmp_path / "o.csv")]) == 1
+    captured = capsys.readouterr()
+    lines = captured.err[captured.err.index("error: ") :].splitlines()
+    assert lines[0] == "error: 2 of 4 values failed:"
+    assert lines[1].startswith("  small: MS-SSIM needs at least 176 pixels a side")
+    assert lines[2] == "  small: theirs cannot measure this picture: kernel too large"
+    rows = list(csv.DictReader((tmp_path / "o.csv").read_text().splitlines()))
+    assert [(row["source"], row["metric"]) for row in rows] == [
+        ("large", "psnr"), ("large", "ssim"), ("large", "ms-ssim"), ("large", "theirs"), ("small", "psnr"),
+        ("small", "ssim"),
+    ]  # fmt: skip
+    lines = [line.split() for line in captured.out.splitlines() if line.startswith(("large", "small"))]
+    shown = {line[0]: line[-1] for line in lines}
+    assert shown == {"large": "2.000", "small": "-"}
+    assert main([*command, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["theirs"] == 2.0
+    assert "theirs" not in found["per_image"][1]
+    assert len(found["gaps"]) == 2
+    with pytest.raises(MetricFailed, match="theirs cannot measure this picture: kernel too large"):
+        evaluate(tmp_path, "nearest", metrics=[theirs])
+
+
+def large_png(*, side, signed):
+    """The beginning of a grey PNG of so many pixels a side, without its pixels."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))]
+    chunks += [(b"tEXt", b"Software\0srcore")] if signed else []
+    chunks += [(b"IDAT", b""), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, body in chunks:
+        data += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return data
+
+
+@pytest.mark.parametrize("side", [9_600, 14_000])  # above Pillow's limit, and above twice that, where it refuses
+def test_whatever_its_size_what_was_written_here_is_known_again(tmp_path, capsys, side):
+    for name, signed in (("ours", True), ("theirs", False)):
+        (tmp_path / f"{name}.png").write_bytes(large_png(side=side, signed=signed))
+    assert was_written_here(tmp_path / "ours.png")
+    assert not was_written_here(str(tmp_path / "theirs.png"))
+    ours = str(tmp_path / "ours.png")
+    for command in (  # it is not its size that keeps them from reading it
+        ["upscale", "--method", "nearest", "--out", str(tmp_path / "out"), ours],
+        ["downscale", "--out", str(tmp_path / "out"), ours],
+        ["sheet", ours, "--out", str(tmp_path / "sheet.png")],
+        ["evaluate", "--method", "nearest", "--benchmark", str(tmp_path)],
+    ):
+        assert main(command) == 1
+        said = capsys.readouterr().err
+        assert "ours.png: broken or cut off" in said
+        assert "the limit" not in said

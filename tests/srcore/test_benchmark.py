@@ -91,3 +91,23 @@ def test_a_method_that_cannot_run_says_why(tmp_path, monkeypatch):
         evaluate(tmp_path, "espcn")
     with pytest.raises(MethodUnavailable, match="it is a reference"):
         upscale(picture(8, 8), "hr")
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_an_lr_of_another_scale_is_none_and_the_lr_is_made(shared, scale):
+    folder = shared / "benchmarks" / "Set5"
+    assert [source.lr for source in find_sources(folder, scale=scale)] == [None] * 5
+    scored = evaluate(folder, "bicubic", scale=scale)
+    assert len(scored.scores) == 5
+    assert scored.mean.psnr > evaluate(folder, "bicubic").mean.psnr  # fewer pixels to guess
+
+
+def test_of_lr_files_of_several_scales_each_has_its_own(tmp_path):
+    hr = picture(24, 24)
+    write_image(tmp_path / "a_SRF_4_HR.png", hr)
+    for scale in (2, 4):
+        write_image(tmp_path / f"a_SRF_{scale}_LR.png", downscale(hr, scale))
+    found = {scale: find_sources(tmp_path, scale=scale)[0].lr for scale in (2, 3, 4)}
+    assert {scale: lr and lr.name for scale, lr in found.items()} == {
+        2: "a_SRF_2_LR.png", 3: None, 4: "a_SRF_4_LR.png",
+    }  # fmt: skip

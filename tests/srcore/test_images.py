@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from srcore.images import (
     MAX_PIXELS,
@@ -274,36 +274,6 @@ def test_the_case_of_grey_with_alpha_is_read_whole(shared):
     assert np.abs(pixels - expected).max() < 1.5
     assert set(np.unique(alpha)) == {0, 255}
     assert len(np.unique(under)) > 100
-
-
-def adobe_rgb_to_srgb(pixels: np.ndarray) -> np.ndarray:
-    """By the standards' numbers: Adobe RGB (1998), gamma 563/256, to IEC 61966-2-1; both have D65."""
-    to_xyz = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
-    to_srgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
-    linear = np.clip((pixels / 255) ** (563 / 256) @ (to_srgb @ to_xyz).T, 0, 1)
-    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
-def test_adobe_rgb_becomes_srgb_and_it_is_said(shared, caplog):
-    path = shared / "cases" / "adobergb.png"
-    raw = np.asarray(Image.open(path))
-    pixels = read_image(path)
-    assert np.abs(pixels - adobe_rgb_to_srgb(raw)).max() <= 2
-    assert np.abs(pixels.astype(int) - raw).max() > 10
-    assert "adobergb.png: colours converted from Artifex Software A98 ICC Profile to sRGB" in caplog.text
-
-
-def test_a_profile_that_is_srgb_changes_no_pixel_and_nothing_is_said(noise, caplog):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert np.array_equal(read_image(saved(Image.fromarray(noise), icc_profile=profile)), noise)
-    grey = noise[:, :, 0]
-    assert np.array_equal(read_image(saved(Image.fromarray(grey), icc_profile=profile)), grey)
-    assert caplog.text == ""
-
-
-def test_a_profile_that_cannot_be_used_is_passed_over_and_it_is_said(noise, caplog):
-    assert np.array_equal(read_image(saved(Image.fromarray(noise), icc_profile=b"no profile")), noise)
-    assert "its colour profile is passed over" in caplog.text
 
 
 def test_transparency_is_kept_on_demand(noise, tmp_path):

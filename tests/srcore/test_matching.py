@@ -97,8 +97,8 @@ def test_a_mapping_decides_alone(tmp_path):
     )
     assert found == {"baby": "00017.png", "bird": "00018.png"}
     assert problems == {
-        "head": "the mapping says gone.png, which is not there",
-        "woman": "the mapping does not have this name",
+        "head": "the mapping says gone.png, which is not there; not used: woman.png",
+        "woman": "the mapping does not have this name; not used: woman.png",
     }
 
 

@@ -10,6 +10,7 @@ from srcore import downscale, read_image, upscale_bicubic, upscale_nearest
 from srcore.__main__ import main
 from srcore.networks.vgg import VGGFeatures
 from srcore.perceptual import FeatureDistance
+from srcore.weights import WeightsError
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,9 @@ def test_evaluate_reports_it(vgg, shared, capsys):
     assert result["vgg54"] == pytest.approx(np.mean([row["vgg54"] for row in result["per_image"]]))
     assert main([*command, "--device", "cpu"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].split()[-1] == f"{result['vgg54']:.6f}"
+
+
+def test_an_empty_file_of_vgg_weights_is_named(tmp_path):
+    (tmp_path / "vgg.safetensors").touch()
+    with pytest.raises(WeightsError, match=r"vgg\.safetensors is empty; fetch it again"):
+        FeatureDistance(tmp_path / "vgg.safetensors", device="cpu")

@@ -243,9 +243,9 @@ def test_a_short_run_stays_short_and_ships_its_average(photos, tmp_path):
     recipe = small("srgan-mse")
     options = {"updates": 5, "minutes": 1e-9, "resume": True}
     run = train(recipe, options_for(photos, tmp_path / "a", short=True, **options))
-    assert (run.recipe.average, run.recipe.grid) == (0.98, 1000)
+    assert (run.recipe.average, run.recipe.grid) == (0.995, 2)
     run = train(recipe, options_for(photos, tmp_path / "a", **options))
-    assert run.recipe.average == 0.98
+    assert run.recipe.average == 0.995
     shipped, last = (read_state(tmp_path / "a" / f"{name}.safetensors") for name in ("generator", "last"))
     assert torch.equal(shipped["entry.0.weight"], run.trainer.average.entry[0].weight)
     assert torch.equal(last["entry.0.weight"], run.trainer.generator.entry[0].weight)
@@ -329,6 +329,14 @@ def test_without_tensorboard_a_run_says_so_and_goes_on(photos, tmp_path, monkeyp
     train(small("espcn"), options_for(photos, tmp_path, updates=1))
     assert "pip install tensorboard" in capsys.readouterr().err
     assert (tmp_path / "log.jsonl").exists()
+
+
+def test_where_a_run_is_to_be_kept_is_looked_at_before_the_work(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("srcore.training.loop.Trainer", None)
+    (tmp_path / "file").touch()
+    for place in ("file", "file/below"):
+        with pytest.raises(TrainingError, match="--out: .*file is a file, where a folder is needed"):
+            train(small("espcn"), options_for(photos, tmp_path / place, updates=1))
 
 
 def test_runs_that_cannot_start_say_why(photos, tmp_path, monkeypatch):

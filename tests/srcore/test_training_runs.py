@@ -14,9 +14,10 @@ import torch
 
 from srcore import write_image
 from srcore.__main__ import main
+from srcore.networks import build
 from srcore.training.limits import cpu_cores, memory_bytes
 from srcore.training.loop import Options, TrainingError, train
-from srcore.training.recipes import get_recipe
+from srcore.training.recipes import RECIPES, get_recipe
 from srcore.training.stopping import Runaway
 from srcore.weights import read_state
 
@@ -89,6 +90,62 @@ def test_the_best_generator_by_validation_is_kept_beside_the_last(photos, tmp_pa
     assert max(scores, key=scores.get) <= 3
 
 
+@pytest.mark.parametrize("how", ["command line", "options file"])
+def test_any_training_can_keep_an_average_of_the_weights(photos, tmp_path, monkeypatch, how):
+    """Followed by hand from the run without it, which makes the same updates."""
+    states = []
+
+    def follow(run):
+        states.append({key: value.clone() for key, value in run.trainer.generator.state_dict().items()})
+
+    first = train(small(), options_for(photos, tmp_path / "plain", updates=4), watch=follow)
+    start = build_start(first)
+    out, given = tmp_path / "averaged", ["--average", "0.75"]
+    if how == "options file":
+        (tmp_path / "options.json").write_text('{"average": 0.75}')
+        given = ["--options", str(tmp_path / "options.json")]
+    monkeypatch.setitem(RECIPES, "espcn", small())
+    plan = ["--updates", "4", "--batch", "2", "--device", "cpu", "--validate", str(photos), *given]
+    command = ["train", "espcn", "--data", str(photos), "--out", str(out), *plan]
+    assert main([*command, "--minutes", "1e-9"]) == 0  # a leg of one update; what was begun goes on
+    assert main([*command, "--resume"]) == 0
+    expected = {key: value.clone() for key, value in start.items()}
+    for state in states:
+        for key, value in expected.items():
+            value.lerp_(state[key], 0.25)
+    torch.testing.assert_close(read_state(out / "generator.safetensors"), expected)
+    torch.testing.assert_close(read_state(out / "last.safetensors"), states[-1])
+    best = read_state(out / "best.safetensors")
+    assert all(not torch.equal(best[key], state[key]) for state in states for key in ("subpixels.weight",))
+    assert json.loads((out / "options.json").read_text())["average"] == 0.75
+    saved = torch.load(out / "state.pt", weights_only=True)
+    assert saved["average_decay"] == 0.75
+    assert saved["deviations"][-1] == (
+        "what is shipped is a running average of the generator's weights, decay 0.75 an update"
+    )
+    with pytest.raises(TrainingError, match="with average decay 0.75, not 0.9; a plan stays as it began"):
+        train(small(), options_for(photos, out, updates=4, resume=True, average=0.9))
+    monkeypatch.setenv("SRCORE_WEIGHTS", str(tmp_path / "weights"))
+    facts = ["--data", "noise", "--licence", "CC0-1.0", "--benchmarks", str(photos)]
+    assert main(["publish", str(out), *facts]) == 0
+    entry = json.loads((tmp_path / "weights" / "manifest.json").read_text())["espcn"]
+    assert entry["average"] == 0.75
+    torch.testing.assert_close(read_state(tmp_path / "weights" / "espcn.safetensors"), expected)
+
+
+def build_start(run):
+    """The weights that a run of this seed begins with."""
+    torch.manual_seed(run.options.seed)
+    return {key: value.clone() for key, value in build("espcn").state_dict().items()}
+
+
+def test_paths_of_a_run_may_be_strings(photos, tmp_path):
+    train(small(), options_for(photos, str(tmp_path / "a")))
+    again = options_for(photos, str(tmp_path / "b"), start=str(tmp_path / "a" / "generator.safetensors"))
+    assert train(small(), again).update == 6
+    assert read_state(str(tmp_path / "b" / "generator.safetensors"))
+
+
 def test_a_finished_plan_can_be_extended_and_an_unfinished_one_not(photos, tmp_path):
     train(small(), options_for(photos, tmp_path, minutes=1e-9))
     with pytest.raises(TrainingError, match="with plan 6, not 9; a plan stays as it began, and can be made longer"):
@@ -153,7 +210,7 @@ def test_options_are_written_and_read_as_a_file(photos, tmp_path, capsys):
     (tmp_path / "wrong.json").write_text('{"bacth": 3}')
     with pytest.raises(SystemExit):
         main(["train", "espcn", "--options", str(tmp_path / "wrong.json")])
-    assert "there is no option 'bacth'; known: batch" in capsys.readouterr().err
+    assert "there is no option 'bacth'; known: average, batch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -2,8 +2,11 @@ from contextlib import contextmanager
 
 import pytest
 from celery import current_app
+from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import transaction
 
+from studies.jobs import attempts
 from tests.studies import services
 
 
@@ -24,6 +27,12 @@ def connect_celery(url: str) -> None:
     """Send messages to another broker from now on."""
     current_app.conf.broker_url = url
     current_app._after_fork()  # drops the connections kept open
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept():
+    """What this process keeps for a while of a study of another test, whose key may come again."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +70,16 @@ def empty_queues() -> None:
     with current_app.connection_for_write() as connection:
         for name in ("default", "cpu", "gpu"):
             current_app.amqp.queues[name](connection.default_channel).purge()
+
+
+@pytest.fixture
+def staff(client):
+    """A browser in which an account of the site's staff is logged in."""
+    client.force_login(User.objects.create_user("staff", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def no_heartbeats(monkeypatch):
+    """On SQLite a job's beat would wait for the transaction in which a test lies, half a minute long."""
+    monkeypatch.setattr(attempts, "HEARTBEAT_SECONDS", 600)

@@ -78,7 +78,7 @@ def make_study(
     rows = make_methods()
     return drafts.create_study(
         name=name,
-        title="Image quality",
+        title=protocol.pop("title", "Image quality"),
         cells={benchmark: [rows[m] for m in methods] for benchmark in benchmarks},
         calibration=list(calibration.sources.all()) if calibration else [],
         seed=protocol.pop("seed", 1),

@@ -26,9 +26,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is no study called {study!r}. Studies: {known}.")
         if label and count != 1:
             raise CommandError("--label names one rater; leave it out to invite several.")
-        for _ in range(count):
-            try:
-                rater = invitations.invite(study=found, label=label)
-            except refusals.StudyError as error:
-                raise CommandError(str(error)) from error
+        try:
+            raters = invitations.invite_all(study=found, labels=[label] * count)
+        except refusals.StudyError as error:
+            raise CommandError(str(error)) from error
+        for rater in raters:
             self.stdout.write(f"{rater.label}\t{base.rstrip('/')}{reverse('invitation', args=[rater.token])}")

@@ -70,7 +70,7 @@ def test_only_what_both_tables_have_is_compared():
     assert set(table["method"]) == {"a", "b", "c"}
     assert "source_1" not in set(table["source"])
     with pytest.raises(PairsError, match="no pair has both its stimuli in the ratings"):
-        beside_scores(choices(), ratings.assign(source="other"))
+        beside_scores(choices(), ratings.assign(source="other " + ratings["source"]))
 
 
 def test_one_source_in_two_benchmarks_is_asked_about():
@@ -91,3 +91,10 @@ def test_the_report_sets_scores_beside_pairs(tmp_path):
     assert "opposite, both clear" in (tmp_path / "out" / "report.html").read_text()
     assert (tmp_path / "out" / "figures" / "beside.svg").exists()
     assert set(found["provenance"]["sha256"]) == {"pairs", "ratings"}
+
+
+def test_choices_that_determine_no_strength_are_set_beside_scores_as_nothing():
+    pairs, ratings = choices(), scores()
+    separated = pairs.assign(chosen=pairs[["left", "right"]].min(axis=1))  # the first by name, each time
+    assert list(beside_scores(separated, ratings).columns) == list(beside_scores(pairs, ratings).columns)
+    assert score_correlation(separated, ratings)["n"].tolist() == [0, 0]

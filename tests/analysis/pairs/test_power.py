@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import special
 from statsmodels.stats.power import NormalIndPower
 
-from analysis.pairs.power import deviations, plan, simulated_power
-from analysis.pairs.simulate import Design, simulate_pairs
+from analysis.pairs.estimates import estimate
+from analysis.pairs.power import deviations, least_share, plan, simulated_power
+from analysis.pairs.simulate import Design, simulate_choices, simulate_pairs
 
 
 def needed(**given):
@@ -48,6 +52,32 @@ def test_under_twenty_sources_the_plan_speaks_of_those_alone():
 def test_ties_and_comparisons_cost_choices():
     assert needed(tie=2.0, pairs=20)["raters"] > needed(pairs=20)["raters"]
     assert needed(comparisons=6, pairs=20)["raters"] > needed(pairs=20)["raters"]
+
+
+@pytest.mark.parametrize("against", [False, True])
+def test_the_least_share_of_so_many_raters_is_that_for_which_the_plan_asks_for_them(against):
+    asked = {"methods": 4, "tie": 0.4, "against": against, "comparisons": 3}
+    for share in (0.55, 0.6, 0.7):
+        raters = plan(sources=[60], pairs_per_rater=[30], share=share, **asked)["raters"].iloc[0]
+        found = least_share(raters=int(raters), sources=60, pairs_per_rater=30, **asked)
+        one_less = least_share(raters=int(raters) - 1, sources=60, pairs_per_rater=30, **asked)
+        assert found <= share + 1e-4 or raters == 20
+        assert one_less > found
+    assert least_share(raters=2, methods=2, sources=2, pairs_per_rater=1) == np.inf
+
+
+def test_where_each_meets_one_alone_simulated_studies_have_the_power_of_the_plan():
+    """Choices of three methods over the fourth, whose strength all are held against."""
+    design = Design(raters=30, sources=40, pairs=60)
+    share = least_share(raters=30, methods=4, sources=40, pairs_per_rater=60, against=True)
+    rng, hits, studies = np.random.default_rng(1), 0, 300
+    for _ in range(studies):
+        # Each of the three kinds of pairs a study of its own, with a third of the choices.
+        found = simulate_choices(np.array([special.logit(share), 0.0]), replace(design, pairs=20), rng=rng)
+        fitted = estimate(found)
+        around = fitted.covariance.differences(np.array([0]), np.array([1]))
+        hits += int(around.p(fitted.fit.strength[:1] - fitted.fit.strength[1:])[0] < 0.05)
+    assert hits / studies == pytest.approx(0.8, abs=0.07)
 
 
 def test_a_pilots_deviations_are_its_own():

@@ -168,6 +168,13 @@ def test_the_first_answer_of_each_rater_counts_for_agreement(sr_pairs):
     assert with_others(sr_pairs)["n"].tolist() == [60, 60, 60]
 
 
+def test_a_table_without_rows_has_nobody_beside_the_others_and_no_verdict(sr_pairs):
+    nothing = sr_pairs.iloc[:0]
+    assert with_others(nothing).empty
+    assert list(with_others(nothing)) == list(with_others(sr_pairs))
+    assert all(screen.empty for screen in screens(nothing).values())
+
+
 def test_the_screens_find_the_careless_rater_and_nobody_else():
     mixed = pd.concat([panel(11, seed=2), careless()], ignore_index=True)
     for screen in (circular(mixed), others(mixed)):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from analysis.__main__ import main
-from analysis.pairs import strengths, validate_pairs
-from analysis.pairs.page import write_pairs_report
+from analysis.pairs import read_pairs, strengths, validate_pairs
+from analysis.pairs.page import figures, write_pairs_report
 from analysis.pairs.report import PairsOptions, analyse_pairs, pairs_summary
 from analysis.pairs.simulate import Design, simulate_pairs
 from tests.analysis.pairs.tables import pudding, rows
@@ -209,3 +209,41 @@ def test_no_small_or_degenerate_table_breaks_the_analysis(seed, raters, sources,
     results = analyse_pairs(table, options=PairsOptions(reference="m0") if seed % 2 and pairs > 11 else None)
     found = json.loads(json.dumps(pairs_summary(results), allow_nan=False))
     assert bool(found["strengths"]) != bool(found["unfitted"])
+
+
+def test_the_titles_of_the_table_itself_are_printed_and_the_original_comes_last(tmp_path):
+    pairs = study(raters=6, sources=6, pairs=40)
+    titles = {"a": "A chosen title", "b": "b", "c": "c", "hr": "Truth"}
+    for side in ("left", "right"):
+        pairs[f"{side}_title"] = pairs[side].map(titles)
+    pairs.to_csv(tmp_path / "pairs.csv", index=False)
+    results = write_pairs_report(read_pairs(tmp_path / "pairs.csv"), out=tmp_path)
+    assert results.titles == titles
+    assert results.order()[-1] == "hr"
+    drawn = figures(results)
+    labels = [label.get_text() for label in drawn["strengths"].axes[0].get_yticklabels()]
+    assert labels[-1] == "Truth"
+    assert "A chosen title" in labels
+    assert [label.get_text() for label in drawn["matrix"].axes[0].get_yticklabels()] == labels
+    assert "A chosen title" in page(tmp_path)
+    assert "A chosen title" in (tmp_path / "methods.txt").read_text()
+    rows = (tmp_path / "tables" / "strengths.tex").read_text()
+    assert rows.index("Truth") > max(rows.index(title) for title in ("A chosen title", "b &", "c &"))
+
+
+def test_figures_tables_and_page_print_the_titles_of_the_ratings_and_stand_ins_for_what_no_font_has(tmp_path):
+    pairs = study(raters=6, sources=6, pairs=40)
+    pairs.loc[pairs["rater"] == pairs["rater"].iloc[0], "rater"] = "r\U00013080"
+    methods = ["hr", "a", "b", "c"]
+    scores = pd.DataFrame([("x", source, m, 3 + len(m)) for source in sorted(set(pairs["source"])) for m in methods])
+    scores = scores.set_axis(["rater", "source", "method", "score"], axis=1)
+    scores["method_title"] = scores["method"].map({"a": "A chosen title", "b": "b\U00013080", "c": "c", "hr": "Truth"})
+    results = write_pairs_report(pairs, scores, out=tmp_path)
+    drawn = figures(results)
+    labels = {label.get_text() for label in drawn["strengths"].axes[0].get_yticklabels()}
+    assert labels == {"A chosen title", "method 1", "c", "Truth"}
+    assert "rater 1" in {label.get_text() for label in drawn["raters"].axes[0].get_yticklabels()}
+    text = page(tmp_path)
+    assert "its figures print b\U00013080 as method 1, r\U00013080 as rater 1." in text
+    assert "Against the original: Truth" in text
+    assert "A chosen title" in (tmp_path / "tables" / "strengths.tex").read_text()

@@ -47,7 +47,7 @@ def stored(settings) -> list[Path]:
 def test_it_imports_the_benchmarks_of_the_paper(shared, name, images, megapixels):
     report = import_benchmark(name=name, path=shared / "benchmarks" / name)
     rows = SourceImage.objects.filter(benchmark__name=name)
-    assert len(report.added) == rows.count() == images
+    assert len(report.named("new")) == rows.count() == images
     assert sum(row.width * row.height for row in rows) / 1e6 == pytest.approx(megapixels, abs=0.01)
     assert all(row.width % 4 == row.height % 4 == 0 for row in rows)
 
@@ -81,7 +81,7 @@ def test_photographs_are_cut_to_multiples_of_four_and_their_lr_is_made(folder):
     (folder / "notes.txt").write_text("no picture")
     report = import_benchmark(name="own", path=folder)
     rows = {row.name: row for row in SourceImage.objects.all()}
-    assert report.added == ["cat", "dog", "fox", "gnu"]
+    assert report.named("new") == ["cat", "dog", "fox", "gnu"]
     assert [(row.width, row.height, row.mode) for row in rows.values()] == [
         (92, 60, "RGB"), (60, 92, "RGB"), (92, 60, "RGB"), (92, 60, "L"),
     ]  # fmt: skip
@@ -107,7 +107,7 @@ def test_a_second_import_changes_nothing(folder, settings):
     before = list(SourceImage.objects.values())
     files = stored(settings)
     report = import_benchmark(name="own", path=folder)
-    assert (report.added, report.unchanged) == ([], ["a"])
+    assert (report.named("new"), report.named("unchanged")) == ([], ["a"])
     assert list(SourceImage.objects.values()) == before
     assert stored(settings) == files
 
@@ -117,7 +117,7 @@ def test_the_same_pixels_in_another_file_format_are_the_same(folder):
     import_benchmark(name="own", path=folder)
     (folder / "a.png").unlink()
     write(folder / "a.tif", photograph(1))
-    assert import_benchmark(name="own", path=folder).unchanged == ["a"]
+    assert import_benchmark(name="own", path=folder).named("unchanged") == ["a"]
 
 
 def test_new_pictures_are_added_to_a_benchmark(folder, settings):
@@ -125,7 +125,7 @@ def test_new_pictures_are_added_to_a_benchmark(folder, settings):
     import_benchmark(name="own", path=folder)
     write(folder / "b.png", photograph(2))
     report = import_benchmark(name="own", path=folder)
-    assert (report.added, report.unchanged) == (["b"], ["a"])
+    assert (report.named("new"), report.named("unchanged")) == (["b"], ["a"])
     assert len(stored(settings)) == 4
 
 
@@ -233,7 +233,7 @@ def test_files_already_written_are_removed_when_the_rows_cannot_be(folder, setti
     files = stored(settings)
     again = benchmarks.find_sources(folder)
     with pytest.raises(benchmarks.ImportRefused, match="by somebody else meanwhile"):
-        benchmarks._write(Benchmark.objects.get(), again)
+        benchmarks._write(Benchmark.objects.get(), again, by="")
     assert stored(settings) == files
 
 

@@ -10,11 +10,11 @@ from statistics import fmean
 import numpy as np
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from srcore.images import encode_png, read_image
+from srcore.methods.running import Output
 from srcore.metrics import measure
 from srcore.resize import upscale_bicubic, upscale_nearest
 from studies.content.benchmarks import import_benchmark
@@ -29,6 +29,7 @@ from studies.jobs.attempts import Heartbeat
 from studies.models import Method, SourceImage, Stimulus
 from studies.models.content import stimulus_path
 from tests.studies import factories
+from tests.studies.threads import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
@@ -118,20 +119,7 @@ def test_a_message_for_a_row_that_is_gone_is_a_no_op():
 
 def test_of_many_that_start_at_once_one_makes_it(source, settings):
     stimulus = want(source)
-    start = threading.Barrier(6)
-
-    def attempt() -> None:
-        start.wait()
-        try:
-            render(stimulus.pk)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=attempt) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    assert at_once(*[lambda: render(stimulus.pk)] * 6) == [None] * 6
     stimulus.refresh_from_db()
     assert (stimulus.state, stimulus.attempts) == ("done", 1)
     assert len(stored_stimuli(settings)) == 1
@@ -162,7 +150,7 @@ def test_an_attempt_that_was_taken_over_touches_neither_row_nor_file(source, set
     other = uuid.uuid4()
     Stimulus.objects.filter(pk=stimulus.pk).update(state="running", claim=other, heartbeat_at=Now())
     before = Stimulus.objects.values().get(pk=stimulus.pk)
-    made = Made(read_source(source)[0], psnr=1.0, ssim=0.1, seconds=1.0, device="cpu")
+    made = Made(Output(read_source(source)[0], 1.0, "cpu"), psnr=1.0, ssim=0.1)
     generation._store(stimulus, Stimulus.objects.filter(pk=stimulus.pk, claim=uuid.uuid4()), made)
     assert Stimulus.objects.values().get(pk=stimulus.pk) == before
     assert stored_stimuli(settings) == []

@@ -1,14 +1,13 @@
 """send and reconcile: every wanted row has a message in a queue that somebody reads, whatever was lost."""
 
 import json
-import threading
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from celery import current_app
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -23,6 +22,7 @@ from studies.jobs.dispatch import (
 )
 from studies.models import Method, SourceImage, Stimulus, Worker
 from tests.studies import factories
+from tests.studies.threads import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 LONG = 3600
@@ -183,21 +183,7 @@ def test_an_image_that_kills_every_worker_is_given_up_and_says_so(want, broker):
 
 def test_two_reconcilers_at_once_send_one_message(want, broker):
     row = want()
-    start = threading.Barrier(4)
-    sent = []
-
-    def run() -> None:
-        start.wait()
-        try:
-            sent.append(reconcile(watched_seconds=LONG))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sent = at_once(*[lambda: reconcile(watched_seconds=LONG)] * 4)
     assert sorted(sent) == [0, 0, 0, 1]
     assert messages() == [row.pk]
 

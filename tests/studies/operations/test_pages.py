@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from studies.models import Stimulus, Worker
-from studies.storage.guard import GuardedStorage
+from studies.models import Backup, Stimulus, Study, Worker
+from studies.rating import sessions
+from studies.storage.guard import GuardedStorage, StorageUnavailable
 from studies.storage.marker import NAME
 from tests.studies import factories
 
@@ -96,6 +97,16 @@ def test_metrics_tell_that_broker_and_workers_are_away(client, settings, benchma
     assert "mosweb_last_backup_age_seconds" not in text
 
 
+def test_metrics_and_staff_learn_how_old_the_last_backup_is(client, admin_client, settings, benchmark):
+    settings.METRICS_TOKEN = "the token"
+    made = timezone.now() - timedelta(hours=3)
+    for age in (timedelta(days=9), timedelta(0)):
+        Backup.objects.create(made_at=made - age, file_name="x.zip", size=1, encrypted=False)
+    text = client.get("/metrics", headers={"Authorization": "Bearer the token"}).content.decode()
+    assert 3 * 3600 <= metric(text, "mosweb_last_backup_age_seconds") < 3 * 3600 + 60
+    assert f"at {made:%Y-%m-%d %H:%M} UTC" in admin_client.get("/status/").content.decode()
+
+
 def test_staff_see_why_a_worker_is_unfit_and_strangers_see_nothing(client, admin_client, benchmark, broker):
     Worker.objects.create(name="cpu@two", queues=[], unfit="Its code is <old>.", seen_at=timezone.now())
     assert client.get("/status/")["Location"].startswith("/login/")
@@ -107,10 +118,34 @@ def test_staff_see_why_a_worker_is_unfit_and_strangers_see_nothing(client, admin
 
 def test_a_storage_that_hangs_makes_neither_page_hang(client, admin_client, benchmark, settings, monkeypatch):
     def hangs(self, action):
-        from studies.storage.guard import StorageUnavailable
-
         raise StorageUnavailable("The image storage cannot be used: it did not answer within 2 s")
 
     monkeypatch.setattr(GuardedStorage, "ask", hangs)
     assert client.get("/ready").json()["storage"] == "not ok"
     assert "did not answer within 2 s" in admin_client.get("/status/").content.decode()
+
+
+def test_while_the_storage_is_away_staffs_pages_answer_a_launch_is_refused_and_images_are_asked_for_later(
+    client, admin_client, monkeypatch
+):
+    draft = factories.make_study(name="draft")
+    open_to_raters = factories.make_study(name="open", benchmarks=[factories.make_benchmark("more")])
+    rater = factories.make_rater(factories.launch(open_to_raters))
+    client.get(f"/i/{rater.token}/")
+    trial = sessions.agree(rater=rater, now=timezone.now()).trials.first()
+
+    def away(self, action):
+        raise StorageUnavailable("The image storage cannot be used: EndpointConnectionError")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GuardedStorage, "ask", away)
+        for address in ("/studies/", "/studies/draft/", "/studies/open/", "/studies/open/results/", "/content/"):
+            assert admin_client.get(address).status_code == 200, address
+        said = admin_client.post("/studies/draft/launch/", follow=True)
+        assert "The files cannot be looked at" in said.content.decode()
+        assert Study.objects.get(pk=draft.pk).state == "draft"
+        assert set(Stimulus.objects.values_list("state", flat=True)) == {"done"}
+        image = client.get(f"/image/{trial.token}")
+        picture = admin_client.get(f"/studies/open/sheet/{trial.stimulus_id}.png")
+        assert [(answer.status_code, answer["Retry-After"]) for answer in (image, picture)] == [(503, "5")] * 2
+    assert client.get(f"/image/{trial.token}").status_code == 200

@@ -11,6 +11,7 @@ from django.utils import timezone
 from analysis.scale import Scale
 from studies.access import invited_rater
 from studies.models import Rating, Session, SourceImage, Stimulus, Study
+from studies.models.fields import ScaleField
 from studies.models.study import WITH_UNDO, WITHOUT_UNDO
 from studies.rating import sessions
 from studies.rating.evidence import receipt
@@ -32,8 +33,10 @@ def another(field: models.Field, value):
         return (value or NOW) - timedelta(hours=1)
     if isinstance(field, models.UUIDField):
         return uuid.uuid4()
-    if isinstance(field, models.JSONField):
+    if isinstance(field, ScaleField):
         return Scale(0, 100, None)
+    if isinstance(field, models.JSONField):
+        return {"another": "value"}
     if isinstance(field, models.IntegerField | models.FloatField | models.ForeignKey):
         return (value or 0) + 1
     return f"{value}x"[-(field.max_length or 1000) :]
@@ -82,8 +85,9 @@ def test_a_draft_and_images_that_no_study_shows_are_free():
                 assert not refusal(row, {field.attname: another(field, getattr(row, field.attname))}), field.name
 
 
-def test_a_launched_study_does_not_become_a_draft_again():
+def test_a_launched_study_that_somebody_has_seen_does_not_become_a_draft_again():
     study = launch(make_study())
+    sessions.agree(rater=make_rater(study), now=timezone.now())
     with pytest.raises(DatabaseError, match="does not change"), transaction.atomic():
         Study.objects.filter(pk=study.pk).update(state="draft")
 

@@ -81,7 +81,7 @@ def test_a_rated_stimulus_cannot_be_deleted(rating):
 @pytest.mark.parametrize(
     "change",
     [{"order": "random"}, {"seed": 2}, {"repeats": 3}, {"instructions": "other"}, {"title": "other"}, {"name": "other"},
-     {"pause_minutes": 5}, {"reminder_minutes": 5}, {"state": "draft"}],
+     {"pause_minutes": 5}, {"reminder_minutes": 5}],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_the_design_of_a_launched_study_does_not_change(study, change):

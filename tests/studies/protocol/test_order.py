@@ -92,7 +92,7 @@ def test_a_repeated_image_is_numbered_by_its_showing():
 
 
 def test_more_repeats_than_images_are_refused():
-    with pytest.raises(ValueError, match="3 repeats asked for, but only 2"):
+    with pytest.raises(ImpossibleOrder, match="3 repeats are asked for, but there are only 2 images; ask for fewer"):
         plan_session([Item(1, 1), Item(2, 2)], apart=False, repeats=3, rng=random.Random(1))
 
 

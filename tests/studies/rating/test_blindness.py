@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from studies.access import invited_rater
 from studies.models import Trial
+from studies.protocol.subsets import WINDOW
 from studies.rating import sessions
 from studies.research import invitations, lifecycle
 from tests.blindness import Received, leaks, png_chunks, secrets_of, study_with_telling_names
@@ -160,7 +161,7 @@ def test_nothing_beyond_the_window_is_told(rater):
     rated = list(Trial.objects.filter(session__rater=rater, phase="rated"))
     everything = b"".join(text for thing in client.received for text in thing.texts())
     told = [trial.token.encode() in everything for trial in rated]
-    assert told == [True] * sessions.WINDOW + [False] * (len(rated) - sessions.WINDOW)
+    assert told == [True] * WINDOW + [False] * (len(rated) - WINDOW)
     assert len(rated) == 6
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from analysis.screening import too_fast
 from studies.models import Rating, Session, SiteKey, Trial
+from studies.rating import evidence
 from studies.rating.evidence import CLOCKS_DIFFER_MS, proof, receipt, served_ms
 from studies.research.export import ratings_frame, serialise
 from tests.studies.factories import launch, make_rater, make_study
@@ -68,6 +69,19 @@ def test_a_receipt_does_not_hang_on_the_secret_key_and_follows_a_restored_key(se
     SiteKey.objects.filter(name="receipts").update(value="cd" * 32)
     assert served_ms(theirs.replace(theirs[-4:], "0000"), token="mine") is None
     assert served_ms(theirs, token="mine") is None, "a key that the site no longer has"
+
+
+def test_a_receipt_that_another_host_signed_with_the_restored_key_counts_at_once():
+    """This process still has the key of before in its memory."""
+    SiteKey.objects.update_or_create(name="receipts", defaults={"value": "ab" * 32})
+    evidence._key.cache_clear()
+    theirs = receipt(token="mine", now=NOW)
+    SiteKey.objects.filter(name="receipts").update(value="cd" * 32)
+    evidence._key.cache_clear()
+    assert served_ms(theirs, token="mine") is None
+    SiteKey.objects.filter(name="receipts").update(value="ab" * 32)
+    assert served_ms(theirs, token="mine") == START
+    evidence._key.cache_clear()
 
 
 def test_a_rating_is_stored_with_when_its_image_was_sent(rater, browser):

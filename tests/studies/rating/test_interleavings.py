@@ -1,10 +1,11 @@
 """Whatever happens in whatever order, the stored ratings are what the rater last confirmed.
 
-Hypothesis lets two devices of one rater rate, take back, lose their network, load their page again and repeat old
-requests, and kills the web process, over HTTP against a running server; a model of a few lines says what must be
-stored. `INTERLEAVINGS=1000 pytest tests/studies/rating/test_interleavings.py` runs a thousand sequences.
+Hypothesis lets two devices of one rater, one of them with two tabs, rate, take back, lose their network, load their
+page again and repeat old requests, and kills the web process, over HTTP against a running server; a model of a few
+lines says what must be stored. `INTERLEAVINGS=1000 pytest tests/studies/rating/test_interleavings.py` runs a thousand.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -13,8 +14,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlencode
 
 import pytest
@@ -26,7 +29,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from studies.models import Rating, TakenBack
 from studies.rating import sessions
-from tests.process_tools import children, eventually
+from tests.process_tools import children, eventually, free_ports
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.rating.test_views import FACTS
 
@@ -35,9 +38,15 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = int(os.environ.get("INTERLEAVINGS", "12"))
 TRIALS = 6
-DEVICES = (0, 1)
+# Two tabs of one browser, which keep what is unsent in one place, and another device.
+PAGES = (0, 1, 2)
 CSRF = "c" * 32
 LOST = "lost"
+TABS = ("first tab", "second tab", "other device")
+HAPPENS = {*TABS, "rated", "taken back", "reloaded", "offline", "old requests repeated", "kills", "answers lost"}
+# One rule draws what happens: of several rules Hypothesis leaves some out of each example, and rating is then half of
+# the time not among them.
+WHAT = st.sampled_from(["rate"] * 8 + ["undo"] * 4 + ["reload"] * 2 + ["network"] * 3 + ["repeat"] * 3)
 # The web process is killed with one request of seven, 0 to 21 ms after it was sent.
 KILLS = st.integers(0, 55).map(lambda n: None if n < 48 else (n - 48) * 0.003)
 
@@ -87,13 +96,14 @@ class Truth:
 
 
 @dataclass
-class Device:
-    """What a page knows: the server's last standing, the image's receipts, and its outbox in the order of giving."""
+class Page:
+    """What a page knows: the server's last standing and its outbox in the order of sending; what its browser keeps."""
 
+    name: str
     standing: dict
+    kept: list[Action]  # one list for all tabs of a browser
     online: bool = True
     outbox: list[Action] = field(default_factory=list)
-    receipts: dict[int, str] = field(default_factory=dict)
     last: Action | None = None
 
     def due(self) -> tuple[int, int] | None:
@@ -103,14 +113,25 @@ class Device:
         expected = [(t["position"], t["attempt"]) for t in self.standing["upcoming"] if t["position"] not in about]
         return min([*again, *expected], default=None)
 
+    def add(self, action: Action) -> None:
+        self.outbox.append(action)
+        places = [(one.position, one.attempt, one.score is None) for one in self.kept]
+        if (action.position, action.attempt, action.score is None) not in places:
+            self.kept.append(action)
+
+    def load(self) -> None:
+        self.outbox += [action for action in self.kept if action not in self.outbox]
+
+    def drop(self, actions: list[Action]) -> None:
+        for some in (self.outbox, self.kept):
+            some[:] = [action for action in some if action not in actions]
+
 
 class Server:
     """gunicorn with one web process on the test's own database."""
 
     def __init__(self, var: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        (self.port,) = free_ports(1)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:mosweb.gunicorn_conf", "--preload"]
         command += ["--workers", "1", "--bind", f"127.0.0.1:{self.port}", "mosweb.wsgi"]
         environment = {"MOSWEB_VAR": str(var), "DATABASE_URL": _database_url(), "MOSWEB_HTTPS": "0", "SECRET_KEY": "x"}
@@ -128,7 +149,8 @@ class Server:
 
     def kill_web_process(self) -> None:
         for pid in children(self._process.pid):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it is dying of the kill before
+                os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         self._process.terminate()
@@ -178,6 +200,9 @@ class Http:
 class Interleavings(RuleBasedStateMachine):
     server: Server
     study = None
+    # Killing a process is never the same twice, and of what it cannot repeat Hypothesis says only that.
+    wrong: AssertionError | None = None
+    happened: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -185,98 +210,102 @@ class Interleavings(RuleBasedStateMachine):
         session = sessions.agree(rater=self.rater, now=timezone.now())
         self.tokens = dict(session.trials.values_list("position", "token"))
         self.http = Http(self.server, f"/i/{self.rater.token}/")
-        self.devices = [Device(self._standing()) for _ in DEVICES]
+        browser, other = [], []
+        self.pages = [Page(n, self._standing(), kept) for n, kept in zip(TABS, (browser, browser, other), strict=True)]
         self.truths = {Truth()}
         self.sent: list[Action] = []
         self.receipts = {}
-        for device in self.devices:
-            self._fetch_images(device)
+        for page in self.pages:
+            self._fetch_images(page)
 
     # what happens
 
-    @rule(number=st.sampled_from(DEVICES), score=st.integers(1, 5), kill_after=KILLS)
-    def rate(self, number: int, score: int, kill_after: float | None) -> None:
-        self._give(self.devices[number], score)
-        self._send(self.devices[number], kill_after=kill_after)
-
-    @rule(number=st.sampled_from(DEVICES), kill_after=KILLS)
-    def undo(self, number: int, kill_after: float | None) -> None:
-        self._undo(self.devices[number])
-        self._send(self.devices[number], kill_after=kill_after)
-
-    @rule(number=st.sampled_from(DEVICES))
-    def lose_or_find_the_network(self, number: int) -> None:
-        device = self.devices[number]
-        device.online = not device.online
-        self._send(device)
-
-    @rule(number=st.sampled_from(DEVICES))
-    def reload(self, number: int) -> None:
-        device = self.devices[number]
-        if device.online:
-            self._resync(device)
-            self._send(device)
-
-    @rule(ago=st.integers(0, 30))
-    def repeat_an_old_request(self, ago: int) -> None:
+    @rule(what=WHAT, number=st.sampled_from(PAGES), score=st.integers(1, 5), kill_after=KILLS, ago=st.integers(0, 30))
+    def something_happens(self, what: str, number: int, score: int, kill_after: float | None, ago: int) -> None:
+        page = self.pages[number]
+        if what == "rate":
+            self._give(page, score)
+            self._send(page, kill_after=kill_after)
+        elif what == "undo":
+            self._undo(page)
+            self._send(page, kill_after=kill_after)
+        elif what == "network":
+            page.online = not page.online
+            self.happened["offline"] += not page.online
+            self._send(page)
+        elif what == "reload" and page.online:
+            self.happened["reloaded"] += 1
+            self._resync(page)
+            self._send(page)
         # How many were sent hangs on when the web process was killed; what Hypothesis draws may not.
-        if self.sent:
+        elif what == "repeat" and self.sent:
+            self.happened["old requests repeated"] += 1
             self._ask(self.sent[-1 - ago % len(self.sent)])
 
     @invariant()
     def what_is_stored_is_what_was_confirmed(self) -> None:
-        rows = Rating.objects.filter(trial__session__rater=self.rater).order_by("trial__position")
-        stored = tuple((position, int(score), a) for position, score, a in rows.values_list(
-            "trial__position", "score", "attempt"))  # fmt: skip
+        stored = self._stored()
         right = {tuple((p, *rating) for p, rating in enumerate(truth.ratings, start=1)) for truth in self.truths}
-        assert stored in right, (stored, right)
+        self._expect(stored in right, "stored", stored, "and not one of", right)
+
+    def _stored(self) -> tuple[tuple[int, int, int], ...]:
+        rows = Rating.objects.filter(trial__session__rater=self.rater).order_by("trial__position")
+        found = rows.values_list("trial__position", "score", "attempt")
+        return tuple((position, int(score), attempt) for position, score, attempt in found)
 
     def teardown(self) -> None:
         """Everything that is waiting is delivered in the end; then there is one truth."""
-        for device in self.devices * 2:
-            device.online = True
-            self._send(device)
+        for page in self.pages * 2:
+            page.online = True
+            self._send(page)
         self.what_is_stored_is_what_was_confirmed()
+        self.happened.update({"interleavings": 1, "stored in the end": len(self._stored())})
         if len(self.truths) == 1:
             given = sum(truth.undone[0] > 0 for truth in self.truths)
-            assert TakenBack.objects.filter(trial__session__rater=self.rater).exists() == bool(given)
+            kept = TakenBack.objects.filter(trial__session__rater=self.rater).exists()
+            self._expect(kept == bool(given), "taken back and kept:", kept, "and not", bool(given))
+
+    def _expect(self, holds: object, *what: object) -> None:
+        if not holds:
+            wrong = AssertionError(" ".join(map(str, what)))
+            Interleavings.wrong = Interleavings.wrong or wrong
+            raise wrong
 
     # what a page does
 
-    def _give(self, device: Device, score: int) -> None:
-        if due := device.due():
+    def _give(self, page: Page, score: int) -> None:
+        if due := page.due():
             action = Action(*due, score)
-            device.outbox.append(action)
-            device.last = action
+            self.happened.update(["rated", page.name])
+            page.add(action)
+            page.last = action
 
-    def _undo(self, device: Device) -> None:
-        rated_all = device.standing["rated"] + sum(1 if a.score else -1 for a in device.outbox) >= TRIALS
-        if device.last and not rated_all:
-            device.outbox.append(Action(device.last.position, device.last.attempt, None))
-            device.last = None
+    def _undo(self, page: Page) -> None:
+        rated_all = page.standing["rated"] + sum(1 if a.score else -1 for a in page.outbox) >= TRIALS
+        if page.last and not rated_all:
+            self.happened["taken back"] += 1
+            page.add(Action(page.last.position, page.last.attempt, None))
+            page.last = None
 
-    def _send(self, device: Device, *, kill_after: float | None = None) -> None:
-        device.outbox.sort(key=lambda action: (action.position, action.attempt, action.score is None))
-        while device.online and device.outbox:
-            action = device.outbox[0]
+    def _send(self, page: Page, *, kill_after: float | None = None) -> None:
+        page.outbox.sort(key=lambda action: (action.position, action.attempt, action.score is None))
+        while page.online and page.outbox:
+            action = page.outbox[0]
             code, standing = self._ask(action, kill_after=kill_after)
             kill_after = None
             if code == LOST:
                 return
             if code == "not-due":
-                self._resync(device)
+                self._resync(page)
                 return
             stands = code in ("conflict", "stands")
-            device.outbox = [
-                other
-                for other in device.outbox
-                if other != action and not (stands and other.position == action.position)
-            ]
+            about = [other for other in page.outbox if stands and other.position == action.position]
+            page.drop([action, *about])
             if code:
-                self._resync(device)
+                self._resync(page)
             else:
-                device.standing = standing
-                self._fetch_images(device)
+                page.standing = standing
+                self._fetch_images(page)
 
     def _ask(self, action: Action, *, kill_after: float | None = None) -> tuple[str, dict]:
         """Send it and compare the answer's code with the model's."""
@@ -286,29 +315,31 @@ class Interleavings(RuleBasedStateMachine):
         if action.score is not None:
             fields |= {"score": action.score, **FACTS}
         answer = self.http.post(f"/study/{what}/{self.tokens[action.position]}/", fields, kill_after=kill_after)
+        self.happened.update({"requests": 1, "kills": kill_after is not None, "answers lost": answer is None})
         after = [truth.after(action) for truth in self.truths]
         if answer is None:
             self.truths |= {truth for _, truth in after}
             return LOST, {}
         code = "" if answer[0] == 200 else answer[1].get("code", str(answer))
         possible = {truth for right, truth in after if right == code}
-        assert possible, (action, answer, after)
+        self._expect(possible, action, "was answered", answer, "and not with one of", after)
         self.truths = possible
         return code, answer[1]
 
-    def _resync(self, device: Device) -> None:
-        device.standing = self._standing()
-        self._fetch_images(device)
-        if not device.outbox:
-            last = device.standing["last"]
-            device.last = Action(last["position"], last["attempt"], 0) if last else None
+    def _resync(self, page: Page) -> None:
+        page.load()
+        page.standing = self._standing()
+        self._fetch_images(page)
+        if not page.outbox:
+            last = page.standing["last"]
+            page.last = Action(last["position"], last["attempt"], 0) if last else None
 
     def _standing(self) -> dict:
         return json.loads(self.http.get("/study/upcoming/")[1])
 
-    def _fetch_images(self, device: Device) -> None:
-        for trial in device.standing["upcoming"]:
-            if trial["position"] not in self.receipts and trial["position"] not in {a.position for a in device.outbox}:
+    def _fetch_images(self, page: Page) -> None:
+        for trial in page.standing["upcoming"]:
+            if trial["position"] not in self.receipts and trial["position"] not in {a.position for a in page.outbox}:
                 self.receipts[trial["position"]] = self.http.get(trial["url"])[0]["Receipt"]
 
 
@@ -328,8 +359,14 @@ def test_whatever_happens_in_whatever_order_what_is_stored_is_what_was_confirmed
                 suppress_health_check=list(HealthCheck),
             ),
         )
+    except Exception:
+        if Interleavings.wrong:
+            raise Interleavings.wrong from None
+        raise
     finally:
         server.stop()
+    print(f"\n{connection.vendor}:", ", ".join(f"{number} {what}" for what, number in Interleavings.happened.items()))
+    assert {what for what in HAPPENS if not Interleavings.happened[what]} == set()
 
 
 def _database_url() -> str:

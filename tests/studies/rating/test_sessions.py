@@ -1,10 +1,9 @@
-import threading
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from django.db import IntegrityError, connections
+from django.db import IntegrityError
 from django.utils import timezone
 
 from studies.access import InvitationRevoked, RaterWithdrawn, StudyNotOpen, UnknownInvitation, invited_rater
@@ -23,6 +22,7 @@ from studies.rating.recording import (
 from studies.rating.withdrawal import withdraw
 from studies.research import invitations, lifecycle
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
+from tests.studies.threads import at_once
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 
@@ -240,8 +240,12 @@ def test_who_has_finished_still_finds_the_thanks_after_the_study_is_closed(rater
     assert sessions.stage(reread(rater), now=NOW) == "finished"
 
 
-def test_a_draft_is_open_to_staff_previews_alone():
+@pytest.mark.parametrize("state", ["draft", "closed"])
+def test_a_study_that_is_not_open_is_open_to_staff_previews_alone(state):
     study = make_study()
+    if state == "closed":
+        launch(study)
+        lifecycle.close(study=study, now=NOW)
     with pytest.raises(StudyNotOpen):
         invited_rater(token=make_rater(study).token)
     preview = make_rater(study, is_preview=True)
@@ -290,28 +294,6 @@ def test_one_can_withdraw_from_a_closed_study(rater, session):
     rate(rater, due(session))
     lifecycle.close(study=rater.study, now=NOW)
     assert withdraw(rater=invited_rater(token=rater.token, at_any_time=True), now=NOW) == 1
-
-
-def at_once(*calls):
-    """Run the calls at the same moment, each with its own connection; the outcomes, exceptions included, in order."""
-    outcomes = [None] * len(calls)
-    barrier = threading.Barrier(len(calls))
-
-    def run(number, call):
-        barrier.wait()
-        try:
-            outcomes[number] = call()
-        except Exception as error:
-            outcomes[number] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
 
 
 @pytest.mark.django_db(transaction=True)

@@ -137,7 +137,8 @@ def test_a_sitting_that_ends_and_a_rest_need_each_other(protocol):
 def test_the_page_is_told_how_long_the_rest_is_and_an_image_says_that_it_is_time_for_one():
     rater = make_rater(launch(make_study(sitting_trials=1, rest_minutes=10)))
     client = arrive(rater)
-    assert "After 1 image there is a rest of 10 minutes" in client.get(reverse("rater-home")).text
+    said = " ".join(client.get(reverse("rater-home")).text.split())
+    assert "A sitting has at most 1 image. After it there is a rest of 10 minutes" in said
     client.post(reverse("agree"))
     first, second = Session.objects.get().trials.all()[:2]
     answer = rate_over_http(client, first).json()

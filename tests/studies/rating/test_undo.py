@@ -13,8 +13,9 @@ from studies.rating.recording import record_rating
 from studies.rating.undo import RatingStands, take_back
 from studies.research import lifecycle
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
-from tests.studies.rating.test_sessions import DISPLAY, at_once
+from tests.studies.rating.test_sessions import DISPLAY
 from tests.studies.rating.test_views import arrive, rate, trials
+from tests.studies.threads import at_once
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 

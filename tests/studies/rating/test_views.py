@@ -7,13 +7,14 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.test import Client
+from django.conf import settings
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
 from studies.models import Rating, Session, StudyEvent, Trial
-from studies.rating import sessions
+from studies.protocol.subsets import WINDOW
 from studies.rating.evidence import receipt
 from studies.research import invitations, lifecycle
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
@@ -276,7 +277,7 @@ def test_the_sizes_of_the_largest_images_are_told_before_the_start_each_that_of_
 
 
 def test_a_rater_page_opens_no_login_session_and_needs_few_queries(rater, browser, django_assert_max_num_queries):
-    with django_assert_max_num_queries(4):  # the site's key is one
+    with django_assert_max_num_queries(5):  # the site's key is one, the language another
         response = browser.get(reverse("rater-home"))
     assert "sessionid" not in response.cookies
 
@@ -294,6 +295,22 @@ def test_a_stranger_is_asked_for_the_link(db, verb, name):
     response = getattr(Client(), verb)(reverse(name))
     assert response.status_code == 403
     assert "invitation link again" in response.text
+
+
+def test_a_browser_that_keeps_no_cookies_is_told_so_where_its_link_leads(rater):
+    led = Client().get(f"/i/{rater.token}/")
+    response = Client().get(led.url)  # without what it was given
+    assert response.status_code == 403
+    assert "If you have just done so, the browser keeps no cookies" in response.text
+
+
+def test_a_browsers_cookie_outlives_a_change_of_the_secret_key_that_is_among_the_earlier_ones(rater):
+    browser = arrive(rater)
+    earlier = settings.SECRET_KEY
+    with override_settings(SECRET_KEY="another key of this site", SECRET_KEY_FALLBACKS=[]):
+        assert browser.get(reverse("rater-home")).status_code == 403
+    with override_settings(SECRET_KEY="another key of this site", SECRET_KEY_FALLBACKS=[earlier]):
+        assert browser.get(reverse("rater-home")).status_code == 200
 
 
 def test_forms_without_the_secret_of_the_page_are_refused(rater):
@@ -420,7 +437,7 @@ def test_a_rating_asks_the_database_little(rater, browser, django_assert_num_que
 def test_upcoming_names_five_trials_and_of_each_only_what_is_needed(rater, browser):
     answer = browser.get(reverse("upcoming")).json()
     assert set(answer) == {"rated", "total", "upcoming", "last"}
-    assert len(answer["upcoming"]) == sessions.WINDOW == 5
+    assert len(answer["upcoming"]) == WINDOW == 5
     assert all(set(one) == {"position", "url", "token", "attempt", "width", "height"} for one in answer["upcoming"])
 
 

@@ -10,15 +10,15 @@ from django.utils import timezone
 
 from analysis.objective import LONG_COLUMNS, read_objective
 from analysis.report import analyse
-from analysis.schema import RATINGS_COLUMNS, SCALE_COLUMNS, RatingsError, read_ratings
+from analysis.schema import RATINGS_COLUMNS, SCALE_COLUMNS, TIMES, RatingsError, read_ratings
 from studies.access import invited_rater
 from studies.models import Method, Stimulus, Study
 from studies.rating import sessions
 from studies.rating.evidence import receipt
 from studies.rating.recording import record_rating
 from studies.rating.withdrawal import withdraw
-from studies.research.export import objective_frame, ratings_frame, serialise
-from studies.research.monitoring import rater_progress, results_table, studies_with_counts
+from studies.research.export import KINDS, objective_frame, ratings_frame, serialise
+from studies.research.monitoring import invited, progress_of, results_table, studies_with_counts
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.rating.test_sessions import DISPLAY, rate
 
@@ -28,9 +28,9 @@ ALL_COLUMNS = (*RATINGS_COLUMNS, *SCALE_COLUMNS)
 SCORES = {"nearest": 1, "bicubic": 2, "hr": 5}
 
 
-def rate_all(study, label, *, limit=None, shift=0, scores=SCORES, **values):
+def rate_all(study, label, *, limit=None, shift=0, scores=SCORES, language="", **values):
     rater = make_rater(study, label, **values)
-    sessions.agree(rater=rater, now=NOW)
+    sessions.agree(rater=rater, now=NOW, language=language)
     session = sessions.finish_calibration(rater=invited_rater(token=rater.token))
     trials = session.trials.filter(phase="rated").select_related("stimulus__method")[:limit]
     for trial in trials:
@@ -87,7 +87,30 @@ def test_stabilising_trials_are_exported_and_counted_by_no_result():
     report = analyse(frame, objective_frame(study))
     assert any(note.startswith("8 ratings of stabilising trials") for note in report.notes)
     assert set(report.tables["mos"]["n"]) == {6}
-    assert rater_progress(study)[0].total == 13
+    assert progress_of(invited(study))[0].total == 13
+
+
+def test_a_part_is_exported_with_its_runs_and_what_was_planned_and_analysis_reads_it(tmp_path):
+    study = launch(make_study(benchmarks=[make_benchmark(images=6)], allocation="spread", trials=12))
+    for number in range(4):
+        rater = make_rater(study)
+        sessions.agree(rater=rater, now=NOW)
+        while shown := sessions.standing(invited_rater(token=rater.token).session, now=NOW).upcoming:
+            trial = rater.session.trials.select_related("stimulus__method").get(token=shown[0].token)
+            rate(rater, trial, score=max(1, SCORES[trial.stimulus.method.name] - number % 2))
+    frame = ratings_frame(study)
+    assert list(frame["run"]) == ([1] * 10 + [2] * 2) * 4
+    assert set(frame["planned_trials"]) == {12}
+    assert set(frame.groupby(["source", "method"]).size()) <= {2, 3}
+    for kind in KINDS.values():
+        file = tmp_path / f"ratings.{kind}"
+        file.write_bytes(serialise(frame, kind=kind))
+        read = read_ratings(file)
+        assert list(read) == list(frame)
+        # A CSV file has milliseconds.
+        pd.testing.assert_frame_equal(read.drop(columns=list(TIMES)), frame.drop(columns=list(TIMES)))
+    report = analyse(frame, objective_frame(study))
+    assert report.tables["mos"]["n"].sum() == 48
 
 
 def test_before_the_first_rating_that_counts_there_is_no_result():
@@ -174,6 +197,7 @@ def test_the_command_writes_both_tables(study, tmp_path):
     call_command("export_ratings", "study", out=out, objective=objective, stdout=said)
     assert len(read_ratings(out)) == 7
     assert len(read_objective(objective).values) == 6
+    assert study.events.get(kind="downloaded").detail == {"what": "ratings", "pseudonyms": False}
     assert said.getvalue().splitlines() == [f"7 ratings -> {out}", f"12 objective scores -> {objective}"]
 
 
@@ -234,7 +258,7 @@ def test_progress_tells_who_stopped_where(study):
     make_rater(study, "clara")
     sessions.agree(rater=make_rater(study, "dora"), now=NOW)
     rate_all(study, "staff", is_preview=True)
-    found = [(p.rater.label, p.state, p.rated, p.total, p.percent) for p in rater_progress(study)]
+    found = [(p.rater.label, p.state, p.rated, p.total, p.percent) for p in progress_of(invited(study))]
     assert found == [
         ("anna", "finished", 7, 7, 100),
         ("berta", "rating", 2, 7, 28),
@@ -258,6 +282,6 @@ def test_the_protocol_is_exported_field_by_field(tmp_path):
     path = tmp_path / "protocol.json"
     call_command("export_ratings", "study", out=tmp_path / "r.csv", protocol=path, stdout=io.StringIO())
     told = json.loads(path.read_text())
-    assert set(told) >= {field.name for field in Study.protocol_fields()}
+    assert set(told) >= {field.name for field in Study.protocol_fields()} - Study.OF_PAIRS
     assert (told["practice"], told["stabilising"], told["sitting_trials"], told["rest_minutes"]) == (line, 3, 4, 5)
     assert (told["seed"], told["calibration"], told["scale"]) == (1, ["anchors/anchors_000"], study.scale.to_dict())

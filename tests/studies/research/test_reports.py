@@ -1,3 +1,4 @@
+import html
 import io
 import json
 import uuid
@@ -6,40 +7,28 @@ from datetime import timedelta
 
 import pytest
 from celery import current_app
-from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.urls import reverse
 from django.utils import timezone
 
-from studies.jobs import attempts
 from studies.jobs.dispatch import MOST_ATTEMPTS, reconcile
 from studies.models import Report
 from studies.protocol import answers
 from studies.rating.withdrawal import withdraw
 from studies.research import reporting
+from studies.research.monitoring import results_rows
 from studies.research.reporting import make
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.research.test_export import rate_all
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db]
+pytestmark = [pytest.mark.services, pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeats")]
 NAME = {"name": "study"}
-
-
-@pytest.fixture(autouse=True)
-def _no_heartbeat_in_between(monkeypatch):
-    """On SQLite a beat would wait for the transaction in which a test lies, half a minute long."""
-    monkeypatch.setattr(attempts, "HEARTBEAT_SECONDS", 600)
-
-
-@pytest.fixture
-def staff(client):
-    client.force_login(User.objects.create_user("staff", is_staff=True))
-    return client
 
 
 @pytest.fixture
 def study():
-    return launch(make_study(calibration=make_benchmark("anchors", images=1)))
+    told = {"payment": "12 euro an hour", "ethics": "Board 7 approved it."}
+    return launch(make_study(calibration=make_benchmark("anchors", images=1), **told))
 
 
 def test_a_report_is_a_zip_with_the_page_tables_figures_and_summary(study, staff):
@@ -55,10 +44,35 @@ def test_a_report_is_a_zip_with_the_page_tables_figures_and_summary(study, staff
         "study-report/summary.json",
         "study-report/figures/score_distributions.svg",
     } <= names
+    methods = archive.read("study-report/methods.txt").decode()
+    assert "Before the first of them, raters saw examples of the two ends of the scale." in methods
+    assert "Payment: 12 euro an hour." in methods
+    page = archive.read("study-report/report.html").decode()
+    for stated in (study.instructions.strip().splitlines()[0], "Board 7 approved it.", "agree to take part"):
+        assert stated in html.unescape(page)
+    assert "study-report/reproduce.py" in names
+    assert json.loads(archive.read("study-report/data/protocol.json"))["order"] == study.order
     mos = {row["method"]: row["mos"] for row in json.loads(archive.read("study-report/summary.json"))["mos"]}
     # hr: 5, 4, 5 on both images.
     assert mos["hr"] == pytest.approx(14 / 3)
     assert "report of 18 ratings" in staff.get(reverse("results", kwargs=NAME)).content.decode()
+
+
+def test_site_and_report_show_the_same_interval_for_the_same_number(study):
+    for number in range(4):
+        rate_all(study, f"rater{number}", shift=number % 3)
+    report = Report.objects.create(study=study)
+    make(report.pk)
+    report.refresh_from_db()
+    with report.file.open() as file, zipfile.ZipFile(file) as archive:
+        printed = json.loads(archive.read("study-report/summary.json"))["mos"]
+    numbers = ("n", "mos", "ci_low", "ci_high")
+    on_the_site = {row["method"]: [row[name] for name in numbers] for row in results_rows(study)[1]}
+    in_the_report = {row["method"]: [row[name] for name in numbers] for row in printed}
+    assert on_the_site.keys() == in_the_report.keys()
+    for method, values in on_the_site.items():
+        assert values == pytest.approx(in_the_report[method], abs=1e-9)
+    assert any(low < mos < high for _, mos, low, high in on_the_site.values())
 
 
 def test_results_and_report_follow_the_scale_of_the_study(staff):
@@ -94,7 +108,7 @@ def test_without_ratings_a_report_says_why_there_is_none(study):
     report = Report.objects.create(study=study)
     make(report.pk)
     report.refresh_from_db()
-    assert (report.state, report.error) == ("failed", "the ratings table has no rows")
+    assert (report.state, report.error) == ("failed", "nobody has rated yet")
 
 
 def test_a_report_that_is_done_is_not_made_again(study):

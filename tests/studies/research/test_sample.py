@@ -63,7 +63,7 @@ def test_asked_twice_it_is_made_once():
 
 def test_it_is_launched_when_its_images_are_made_and_not_before(quick):
     study = sample.create_sample()
-    with pytest.raises(refusals.NotReady, match="nearest on sample: 4 of 4 images are missing"):
+    with pytest.raises(refusals.NotReady, match="nearest, bicubic, hr on sample: 4 of 4 images are missing"):
         sample.launch_when_ready(study)
     assert launched().state == Study.State.LAUNCHED
 

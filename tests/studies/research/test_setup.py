@@ -9,6 +9,7 @@ from django.utils import timezone
 from studies.content.methods import offered_methods
 from studies.models import Benchmark, SourceImage, Stimulus, Study, StudyEvent, StudyImage
 from studies.protocol import readiness
+from studies.protocol.duration import trials_each
 from studies.protocol.slots import slots
 from studies.research import drafts, invitations, lifecycle, presets, refusals
 from tests.studies.factories import launch, make_benchmark, make_methods, make_stimulus, make_study, photograph
@@ -59,7 +60,24 @@ def test_one_source_alone_cannot_be_kept_from_coming_twice_in_a_row():
 
 
 def test_more_repeats_than_images_are_a_problem():
-    assert readiness.check(make_study(repeats=7)) == ["7 repeats are asked for, but there are only 6 images to rate."]
+    assert readiness.check(make_study(repeats=7)) == [
+        "The order is impossible: 7 repeats are asked for, but there are only 6 images; ask for fewer."
+    ]
+
+
+def test_a_part_that_cannot_be_ordered_keeps_a_study_from_launching():
+    study = make_study(allocation="spread", trials=7)
+    assert readiness.check(study) == [
+        "The order is impossible: each rater is to rate 7 images and there are 6; set the images that each rater rates "
+        "to 1 to 6."
+    ]
+
+
+def test_a_part_and_its_number_of_images_need_each_other():
+    for protocol in ({"allocation": "together"}, {"trials": 4}):
+        with pytest.raises(ValidationError) as refused:
+            make_study(name="p", benchmarks=[], **protocol)
+        assert set(refused.value.message_dict) == {"trials"}
 
 
 def test_a_file_that_is_gone_is_a_problem():
@@ -111,7 +129,9 @@ def test_closing_and_reopening_are_dated_and_logged():
     assert (study.state, study.closed_at) == ("closed", NOW)
     lifecycle.reopen(study=study, now=NOW)
     assert (study.state, study.closed_at) == ("launched", None)
-    assert list(StudyEvent.objects.order_by("pk").values_list("kind", flat=True)) == ["launch", "close", "reopen"]
+    assert list(StudyEvent.objects.order_by("pk").values_list("kind", flat=True)) == [
+        "created", "launch", "close", "reopen",
+    ]  # fmt: skip
 
 
 def test_a_draft_can_be_neither_closed_nor_reopened():
@@ -139,7 +159,7 @@ def test_the_papers_design_asks_each_rater_for_12_versions_of_set5_and_set14_and
     assert set(cells["Set5"]) - set(cells["BSD100"]) == {"srresnet-vgg22", "srgan-mse", "srgan-vgg22"}
     assert study.order == "random"
     assert study.calibration.count() == 1
-    assert drafts.trials_each(study) == 12 + 12 + 9
+    assert trials_each(study) == 12 + 12 + 9
 
 
 def test_with_real_benchmark_sizes_the_papers_design_has_1128_trials():
@@ -150,7 +170,7 @@ def test_with_real_benchmark_sizes_the_papers_design_has_1128_trials():
             SourceImage(benchmark=benchmark, name=f"{n}", width=4, height=4, mode="RGB") for n in range(images)
         )
     study = presets.create_paper_study(name="paper", title="Image quality")
-    assert drafts.trials_each(study) == 1128
+    assert trials_each(study) == 1128
     assert sum(slot.role != "rated" for slot in slots(study)) == 40
 
 
@@ -161,8 +181,8 @@ def test_the_papers_design_names_the_benchmarks_that_are_not_there():
 
 
 def test_a_supplied_result_fills_the_place_of_a_method_that_cannot_run():
-    study = make_study(methods=("nearest", "srgan-vgg54"))
-    method = make_methods()["srgan-vgg54"]
+    study = make_study(methods=("nearest", "srgan-vgg22"))
+    method = make_methods()["srgan-vgg22"]
     assert method not in offered_methods()
     for source in SourceImage.objects.all():
         stimulus = make_stimulus(source, method, photograph(9, height=source.height, width=source.width))
@@ -186,8 +206,8 @@ def test_a_launched_study_keeps_its_images_when_newer_ones_are_made():
     stimulus.origin, stimulus.content_sha256 = "folder", "ff"
     stimulus.save(force_insert=True)
     assert {slot.stimulus.pk for slot in slots(study)} == before
-    copy = drafts.clone(study=study, name="copy", title="copy")
-    assert stimulus.pk in {slot.stimulus.pk for slot in slots(copy)}
+    new = make_study(name="new", benchmarks=[source.benchmark])
+    assert stimulus.pk in {slot.stimulus.pk for slot in slots(new)}
 
 
 def test_raters_get_labels_that_are_unique_in_the_study():

@@ -2,47 +2,62 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pandas as pd
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.forms.models import model_to_dict
+from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from analysis.scale import ACR
-from studies.models import Rater, Stimulus, Study
+from studies.generation import metrics
+from studies.generation.measuring import measure
+from studies.jobs import attempts
+from studies.models import Backup, MetricValue, Rater, Stimulus, Study, StudyMetric
 from studies.models.study import instructions_for
-from studies.protocol import answers
+from studies.protocol import answers, languages
+from studies.research.forms import DesignForm
+from studies.research.sections import APART
 from tests.studies.factories import launch, make_benchmark, make_methods, make_rater, make_study
 from tests.studies.research.test_export import rate_all
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 
 PACE = {"pause_minutes": 20, "reminder_minutes": 60, "least_view_ms": 300, "gap_ms": 500,
+        "allocation": "all", "trials": 0, "ratings_each": 30, "away_minutes": 10,
+        "least_correlation": 0.75, "least_spread": 0.15, "least_median_ms": 600, "longest_run": 0, "failed_checks": 2,
+        "gold": "", "gold_a_run": 1, "traps_a_run": 0, "stop_rule": "none", "stop_half_width": 0.2, "pay_each": 0,
+        "region_width": 0, "region_height": 0, "orientation_ms": 0, "phones": "on", "device_rule": "mark",
+        "least_screen_width": 0, "least_screen_height": 0, "viewing_heights": 0, "end_after_failed": 0,
         "stabilising": 0, "sitting_trials": 0, "sitting_minutes": 0, "rest_minutes": 0}  # fmt: skip
 NAME = {"name": "study"}
+PROMISED = "you will see examples of the two ends of the scale"
 PAGES = [
     ("study-list", {}), ("study-new", {}), ("study", NAME), ("study-edit", NAME), ("study-images", NAME),
     ("raters", NAME), ("results", NAME), ("download", NAME | {"table": "ratings", "kind": "csv"}),
-    ("download", NAME | {"table": "objective", "kind": "parquet"}), ("study-protocol", NAME),
+    ("download", NAME | {"table": "objective", "kind": "parquet"}),
+    ("download", NAME | {"table": "answers", "kind": "csv"}), ("study-protocol", NAME),
+    ("study-metrics", NAME), ("study-languages", NAME), ("study-regions", NAME), ("quality", NAME), ("live", NAME),
+    ("live-now", NAME), ("reports", NAME), ("study-ask", NAME | {"action": "close"}),
+    ("panel-csv", NAME | {"table": "approve"}),
 ]  # fmt: skip
 ACTIONS = [
     ("study-new", {}), ("study-new-paper", {}), ("study-edit", NAME), ("study-clone", NAME), ("study-preview", NAME),
-    ("raters", NAME), ("rater-revoke", NAME | {"pk": 1}),
-    *(("study-act", NAME | {"action": action}) for action in ("launch", "close", "reopen", "generate", "retry")),
+    ("raters", NAME), ("rater-revoke", NAME | {"pk": 1}), ("rater-decide", NAME | {"pk": 1}), ("panel-forget", NAME),
+    *(("study-act", NAME | {"action": a}) for a in ("launch", "take-back", "close", "reopen", "archive",
+                                                      "unarchive", "generate", "retry", "newest")),
+    ("regions-draw", NAME),
+    ("metrics-add", NAME), *(("metric-act", NAME | {"metric": "ms-ssim", "action": a}) for a in ("again", "remove")),
 ]  # fmt: skip
 
 
 @pytest.fixture
 def study():
     return make_study()
-
-
-@pytest.fixture
-def staff(client):
-    client.force_login(User.objects.create_user("staff", is_staff=True))
-    return client
 
 
 def post(client, page, data=None, **kwargs):
@@ -64,15 +79,16 @@ def test_strangers_and_raters_are_sent_to_the_login(study, client, name, kwargs)
 
 @pytest.mark.parametrize(("name", "kwargs"), ACTIONS)
 def test_a_stranger_can_do_nothing(study, client, name, kwargs):
-    before = Study.objects.values().get(), Rater.objects.count()
-    response = client.post(reverse(name, kwargs=kwargs), {"count": 1})
+    metrics.add(study, ["ms-ssim"])
+    before = [list(model.objects.values()) for model in (Study, Rater, StudyMetric)]
+    response = client.post(reverse(name, kwargs=kwargs), {"count": 1, "metrics": ["psnr-rgb"]})
     assert response["Location"].startswith(reverse("login"))
-    assert (Study.objects.values().get(), Rater.objects.count()) == before
+    assert [list(model.objects.values()) for model in (Study, Rater, StudyMetric)] == before
 
 
 def test_an_account_that_is_not_staff_is_a_stranger(study, client):
     client.force_login(User.objects.create_user("someone"))
-    assert client.get(reverse("results", kwargs=NAME)).status_code == 302
+    assert client.get(reverse("results", kwargs=NAME)).status_code == 403
 
 
 @pytest.mark.parametrize(("name", "kwargs"), [a for a in ACTIONS if a[0] not in ("study-new", "study-edit", "raters")])
@@ -137,7 +153,7 @@ def test_staff_choose_the_scale_and_instructions_that_nobody_rewrote_follow_it(s
     study = Study.objects.get()
     assert study.scale == expected
     assert not study.undo
-    assert study.instructions == instructions_for(expected, undo=False), "a box that is not ticked"
+    assert study.instructions == instructions_for(expected, undo=False, examples=False), "boxes that are not ticked"
     page = text(staff.get(reverse("study-edit", kwargs={"name": "x"})))
     assert f'<option value="{kind}" selected>' in page
 
@@ -164,6 +180,72 @@ def test_practice_that_cannot_be_is_said_beside_its_field_and_what_can_be_is_kep
     assert not Study.objects.filter(name="p").exists()
     post(staff, "study-new", form | {"practice": "anchors/anchors_000 bicubic 2-3"})
     assert Study.objects.get(name="p").practice == "anchors/anchors_000 bicubic 2-3"
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "advice"),
+    [
+        ({"repeats": 7}, "repeats", "7 repeats are asked for, but there are only 6 images; ask for fewer."),
+        ({"allocation": "spread", "trials": 7}, "trials", "Each rater is to rate 7 images and there are 6"),
+        ({"allocation": "spread"}, "trials", "A part needs its number of images"),
+        ({"repeats": 6, "benchmarks": 1}, "order", "add images of other sources, ask for fewer repeats, or choose"),
+        ({"allocation": "together", "trials": 4, "repeats": 3}, "repeats", "2 at most can come a second time"),
+    ],
+)
+def test_what_cannot_be_ordered_is_refused_where_it_is_typed_and_says_what_to_change(
+    study, staff, asked, field, advice
+):
+    if asked.get("benchmarks"):
+        study.cells.first().benchmark.sources.first().stimuli.all().delete()
+        study.cells.first().benchmark.sources.first().delete()
+        asked = {"repeats": 1}
+    cells = [f"{cell.benchmark_id}:{cell.method_id}" for cell in study.cells.all()]
+    form = model_to_dict(study, exclude=["calibration"]) | {"cells": cells, **asked}
+    response = post(staff, "study-edit", form, **NAME)
+    assert advice in " ".join(response.context["form"].errors[field])
+    assert Study.objects.get().repeats == 0
+
+
+def test_staff_add_metrics_to_a_launched_study_and_see_their_means_beside_the_mos(study, staff, monkeypatch):
+    monkeypatch.setattr(attempts, "HEARTBEAT_SECONDS", 600)  # on SQLite a beat would wait for this transaction
+    launch(study)
+    rate_all(study, "anna")
+    page = text(staff.get(reverse("results", kwargs=NAME)))
+    assert 'value="ms-ssim"' in page
+    assert 'value="psnr"' not in page.partition("<h2>Report</h2>")[0], "every image has it"
+    page = text(post(staff, "metrics-add", {"metrics": ["psnr-rgb", "ms-ssim"]}, **NAME))
+    assert page.count("waits for a worker") == 2
+    assert "No worker is running, so nothing is measured" in page
+    for row in StudyMetric.objects.all():
+        measure(row.pk)
+    page = text(staff.get(reverse("results", kwargs=NAME)))
+    # The factory's images are too small for MS-SSIM; PSNR of equal pictures is infinite.
+    assert "6 cannot be measured. tiny/tiny_000 by" in page
+    assert "MS-SSIM needs at least 176 pixels a side" in page
+    heads = re.findall(r'<th class="number">(.*?)</th>', page)
+    assert heads[3:8] == ["PSNR (dB)", "SSIM", "PSNR-RGB (dB)", "MS-SSIM", "Images measured"]
+    bicubic = [value.value for value in MetricValue.objects.filter(metric="psnr-rgb", stimulus__method__name="bicubic")]
+    assert f'<td class="number">{sum(bicubic) / 2:.2f}</td><td class="number">–</td>' in page
+    assert '<td class="number">inf</td><td class="number">–</td>' in page
+    post(staff, "metric-act", **NAME, metric="ms-ssim", action="again")
+    assert list(study.metrics.values_list("metric", "state")) == [("psnr-rgb", "done"), ("ms-ssim", "wanted")]
+    page = text(post(staff, "metric-act", **NAME, metric="ms-ssim", action="remove"))
+    assert "MS-SSIM</th>" not in page
+
+
+def test_a_mean_of_fewer_images_says_of_how_many(study, staff):
+    launch(study)
+    rate_all(study, "anna")
+    StudyMetric.objects.create(study=study, metric="gmsd")
+    MetricValue.objects.create(stimulus=Stimulus.objects.filter(method__name="hr").first(), metric="gmsd", value=0.5)
+    assert "0.5000 (1 of 2)" in text(staff.get(reverse("results", kwargs=NAME)))
+
+
+def test_no_metric_and_one_that_is_not_are_refused_beside_the_form(study, staff):
+    for chosen, said in ({}, "Choose at least one metric"), ({"metrics": ["nonsense"]}, "nonsense is not one of"):
+        response = post(staff, "metrics-add", chosen, **NAME)
+        assert (response.status_code, said in text(response)) == (422, True)
+    assert not StudyMetric.objects.exists()
 
 
 def test_a_rest_without_an_end_of_sittings_is_sent_back_with_the_reason(study, staff):
@@ -205,7 +287,7 @@ def test_a_draft_is_edited_and_keeps_its_seed(study, staff):
 def test_methods_that_cannot_run_and_have_no_results_are_not_offered(study, staff):
     page = text(staff.get(reverse("study-new")))
     assert "bicubic on tiny" in page
-    assert "SRGAN-VGG54 on tiny" not in page
+    assert "SRGAN-VGG22 on tiny" not in page
 
 
 def test_launching_says_what_is_missing(study, staff):
@@ -270,7 +352,8 @@ def test_staff_try_a_draft_as_a_rater(study, staff):
 
 
 def test_the_paper_preset_says_which_benchmarks_are_missing(staff):
-    page = text(post(staff, "study-new-paper", {"paper-name": "paper", "paper-title": "Image quality"}))
+    asked = {"paper-name": "paper", "paper-title": "Image quality", "paper-methods": [make_methods()["hr"].pk]}
+    page = text(post(staff, "study-new-paper", asked))
     assert "Set5, Set14, BSD100, Calibration20" in page
 
 
@@ -324,3 +407,62 @@ def test_behind_a_proxy_a_stranger_elsewhere_does_not_lock_the_staff_out(client,
 
 def test_the_site_says_that_it_lives(client, db):
     assert client.get("/health").json() == {"status": "ok"}
+
+
+def test_staff_read_when_the_last_backup_was_made_and_that_it_is_long_ago(staff, study):
+    page = reverse("study-list")
+    assert "There is no backup yet" in staff.get(page).text
+    made = timezone.now() - timedelta(days=3)
+    Backup.objects.create(made_at=made, file_name="x.mosweb", size=5_000_000, encrypted=True)
+    old = staff.get(page).text
+    assert f"Last backup: {made:%Y-%m-%d %H:%M} UTC, 3\N{NO-BREAK SPACE}days ago" in old
+    assert "encrypted" in old
+    assert "is the schedule running?" in old
+    Backup.objects.create(file_name="y.mosweb", size=5_000_000, encrypted=False)
+    assert "is the schedule running?" not in staff.get(page).text
+    Backup.objects.all().delete()
+
+
+def test_staff_read_on_the_studys_page_that_a_link_was_used_on_a_second_device(staff, study):
+    launch(study)
+    rater = make_rater(study)
+    first, second = Client(), Client()
+    first.get(f"/i/{rater.token}/")
+    first.post(reverse("agree"))
+    second.get(f"/i/{rater.token}/")
+    page = staff.get(reverse("study", kwargs=NAME)).text
+    assert re.search(rf"second device \({re.escape(rater.label)}\), seconds since the first was used \d+", page)
+
+
+def test_raters_are_promised_examples_only_where_there_are_some(staff):
+    anchors = make_benchmark("anchors", images=1)
+    study = make_study()
+    assert PROMISED not in languages.instructions(study, "en")
+    form = {
+        "name": study.name, "title": "x", "order": "apart", "repeats": 0, **PACE, "scale_kind": "five",
+        "cells": [f"{cell.benchmark_id}:{cell.method_id}" for cell in study.cells.all()],
+        "instructions": study.instructions, "calibration_benchmark": anchors.pk, "calibration_images": 1,
+    }  # fmt: skip
+    assert PROMISED not in text(staff.get(reverse("study-new")))
+    post(staff, "study-edit", form, **NAME)
+    study = Study.objects.get()
+    assert PROMISED in study.instructions
+    assert PROMISED in languages.instructions(study, "en")
+    post(staff, "study-edit", form | {"instructions": study.instructions, "calibration_benchmark": ""}, **NAME)
+    study = Study.objects.get()
+    assert PROMISED not in study.instructions
+    assert PROMISED not in languages.instructions(study, "en")
+
+
+def test_the_design_shows_every_field_of_the_protocol_once_by_topic_and_opens_what_is_not_usual(staff):
+    study = make_study(gap_ms=700)
+    form = DesignForm(instance=study)
+    shown = [field.name for section in form.sections() for field in section.fields]
+    wanted = {field.name for field in Study.protocol_fields() if field.name in form.fields}
+    assert sorted(shown) == sorted(wanted - APART | {"scale_kind", "scale_labels", "seed"})
+    is_open = {section.title: section.is_open for section in form.sections()}
+    assert is_open["Pace and undo"]
+    assert not is_open["Gold images and traps"]
+    assert [field.name for field in form.sections()[-1].fields] == ["seed"], "a new field belongs to a topic"
+    wrong = DesignForm({"gold_a_run": "-1"}, instance=study)
+    assert {section.title: section.is_open for section in wrong.sections()}["Gold images and traps"]

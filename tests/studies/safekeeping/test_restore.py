@@ -1,6 +1,7 @@
 """A backup comes back elsewhere: on SQLite and PostgreSQL, after kills, from an earlier version, without the erased."""
 
 import io
+import json
 import re
 import shutil
 import signal
@@ -67,6 +68,12 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def rows_of(archive, table):
+    """The rows of a table in a backup; JSON in them as objects, for PostgreSQL's jsonb keeps no order of keys."""
+    found = [json.loads(line) for line in archive.read(f"tables/{table}.jsonl").decode().splitlines()]
+    return [[json.loads(v) if isinstance(v, str) and v.startswith(("{", "[")) else v for v in row] for row in found]
+
+
 @pytest.mark.parametrize(
     ("source", "target"), [("sqlite", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "postgresql")]
 )
@@ -85,7 +92,7 @@ def test_every_row_and_file_comes_back_on_either_database(filled, install, tmp_p
     other.manage("backup", str(tmp_path / "y.zip"))
     with zipfile.ZipFile(tmp_path / "x.zip") as first, zipfile.ZipFile(tmp_path / "y.zip") as second:
         for table in TABLES:
-            assert first.read(f"tables/{table}.jsonl") == second.read(f"tables/{table}.jsonl")
+            assert rows_of(first, table) == rows_of(second, table)
     # A launched study is as frozen as before, and the next row gets a key that is free.
     assert "does not change" in other.python("from studies.models import *; Study.objects.update(seed=5)").stderr
     assert other.python("from studies.models import *; StudyEvent.objects.create(study_id=1, kind='x')").returncode == 0
@@ -237,6 +244,10 @@ def test_a_backup_made_at_migration_0003_restores_into_this_version(install, tmp
     assert other.manage("restore", str(tmp_path / "x.zip"))
     assert "[ ]" not in other.manage("showmigrations", "studies")
     assert other.database.query("SELECT score FROM studies_rating") == [(4.0,)]
+    # It keeps its way: each rates every image, all places were written at once, no number of ratings was promised.
+    kept = other.database.query("SELECT allocation, trials, ratings_each FROM studies_study")
+    assert kept == [("all", 0, 0)]
+    assert other.database.query("SELECT DISTINCT run FROM studies_trial") == [(None,)]
     assert other.files() == origin.files()
     code = "from studies.models import Rater; from studies.rating.views import outbox_key; r = Rater.objects.get()"
     found = other.python(f"{code}; print('KEY', outbox_key(r))")
@@ -353,3 +364,85 @@ def test_a_schedule_keeps_the_newest_and_removes_what_a_killed_run_left(filled, 
     assert zipfile.is_zipfile(folder / names[3])
     file_name, encrypted = origin.database.query("SELECT file_name, encrypted FROM studies_backup")[0]
     assert (file_name, encrypted) == (names[3], 0)
+
+
+# A row in every table that a study can have, beside FILL.
+EVERYTHING = """
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.utils import timezone
+from studies.content.sources import cut_of
+from studies.models import *
+from studies.models.precision import Precision
+from studies.rating import outcomes
+from tests.studies.factories import *
+study = Study.objects.get()
+first, second = Rater.objects.order_by("pk")
+other = make_study(name="other", benchmarks=[make_benchmark("others", images=1, height=32, width=32)], images_of=study)
+link = PublicLink.objects.create(study=study, is_open=True, panel="prolific")
+link.turned_away.add(other)
+for number, rater in enumerate((first, second)):
+    arrival = Arrival.objects.create(rater=rater, study=study, person=str(number) * 64, device="d" * 64)
+    PanelIds.objects.create(arrival=arrival, ids={"PROLIFIC_PID": "äöü"})
+    Agreement.objects.create(rater=rater, version=1, language="en", sha256="a" * 64, text="text")
+    Decision.objects.create(rater=rater, kind="exclude", reason="bad", by="staff")
+    QuestionnaireAnswers.objects.create(session=rater.session, part="after", answers={"age": 31.5, "remarks": "äöü"})
+    DeviceCheck.objects.create(session=rater.session, failed=["phone"], is_phone=True, colour="skip")
+    trial = rater.session.trials.filter(phase="rated").first()
+    same = {f.name: getattr(trial.rating, f.name) for f in Rating._meta.fields if f.name not in ("id", "trial")}
+    TakenBack.objects.create(trial=trial, **(same | {"attempt": 7}))
+ConsentText.objects.create(study=study, version=1, texts={"en": "x"})
+Ending.objects.create(study=study, outcome="completed", texts={"en": "thanks"}, code="C1")
+outcomes.end(rater=second, outcome="checks", now=timezone.now(), reason="2 of 3 failed")
+Precision.objects.create(study=study, ratings=4, raters=2, widest=.3, median=.2)
+MetricValue.objects.create(stimulus=Stimulus.objects.first(), metric="lpips", value=.5)
+StudyMetric.objects.create(study=study, metric="lpips", state="done")
+source = other.cells.first().benchmark.sources.first()
+region = StudyRegion.objects.create(study=other, source=source, left=8, top=0, width=16, height=16, state="done")
+stimulus = Stimulus.objects.filter(source=source).first()
+png, facts = cut_of(region, stimulus)
+cut = Cut(region=region, stimulus=stimulus, **facts)
+cut.file.save("x.png", ContentFile(png), save=False)
+cut.save()
+Report.objects.create(study=study)
+Backup.objects.create(file_name="x", size=1, encrypted=False)
+user = User.objects.create_user("staff", password="a password", is_staff=True)
+Membership.objects.create(study=study, user=user, role="owner")
+Colleague.objects.create(study=study, role="blind", by="staff")
+"""
+WITHOUT_ROWS = {"auth_group", "auth_group_permissions", "auth_user_groups", "auth_user_user_permissions",
+                "django_admin_log"}  # fmt: skip
+OF_A_RATER = ("agreement", "decision", "arrival", "panelids", "takenback", "session", "trial", "rating",
+              "questionnaireanswers", "devicecheck")  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_table_comes_back_and_of_the_erased_no_row_in_any(filled, install, tmp_path, kind):
+    origin, other, erased = filled(kind), install(kind, "other"), install(kind, "erased")
+    done = origin.python(EVERYTHING)
+    assert done.returncode == 0, done.stderr
+    origin.manage("backup", str(tmp_path / "x.zip"))
+    other.manage("restore", str(tmp_path / "x.zip"))
+    other.manage("backup", str(tmp_path / "y.zip"))
+    with zipfile.ZipFile(tmp_path / "x.zip") as first, zipfile.ZipFile(tmp_path / "y.zip") as second:
+        tables = {name for name in first.namelist() if name.startswith("tables/")}
+        assert tables == {name for name in second.namelist() if name.startswith("tables/")}
+        assert {name for name in tables if first.read(name) != second.read(name)} == set()
+        empty = {name.removeprefix("tables/").removesuffix(".jsonl") for name in tables if not first.read(name).strip()}
+    assert empty <= WITHOUT_ROWS  # a new table needs a row in EVERYTHING
+    assert other.files() == origin.files()
+    # A cut that is lost is missed, and made again of its image.
+    (cut,) = (other.var / "images/cuts").rglob("*.png")
+    content = cut.read_bytes()
+    cut.unlink()
+    assert cut.name in other.run("manage.py", "verify").stdout
+    other.run("manage.py", "verify", "--repair")
+    assert cut.read_bytes() == content
+    # Of both raters there is a row in each of these tables; who withdrew after the backup does not come back in any.
+    assert origin.python(WITHDRAW).returncode == 0
+    (tmp_path / "list").write_text(origin.manage("erased"))
+    erased.manage("restore", str(tmp_path / "x.zip"), f"--erased={tmp_path / 'list'}")
+    for name in OF_A_RATER:
+        left = origin.database.query(f"SELECT count(*) FROM studies_{name}")[0][0]
+        assert 0 < left < other.database.query(f"SELECT count(*) FROM studies_{name}")[0][0], name
+        assert erased.database.query(f"SELECT count(*) FROM studies_{name}")[0][0] == left, name

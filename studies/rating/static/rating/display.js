@@ -1,5 +1,10 @@
 // How the window displays images now, and whether the study's largest image can be shown in it pixel by pixel.
 
+import { pageData } from "./page.js";
+import { filled, gettext } from "./texts.js";
+
+const { full_screen: needsFullScreen = false } = pageData();
+
 export function displayFacts() {
   return {
     device_pixel_ratio: window.devicePixelRatio,
@@ -18,7 +23,7 @@ export const pinched = () => Math.abs((window.visualViewport?.scale ?? 1) - 1) >
 // device pixels; `largest` has those of the study's largest images, `free` is what an image has for itself.
 export function displayProblem({ largest, free }) {
   if (pinched()) {
-    const text = "The page is enlarged, and so would be the images. Please zoom out with two fingers until it has its normal size.";
+    const text = gettext("The page is enlarged, and so would be the images. Please zoom out with two fingers until it has its normal size.");
     return { text, fullScreen: false };
   }
   const [freeWidth, freeHeight] = free;
@@ -30,17 +35,32 @@ export function displayProblem({ largest, free }) {
   const spareHeight = (window.screen.height - window.innerHeight) * ratio;
   const fullScreen = largest.every(([width, height]) => width <= freeWidth + spareWidth && height <= freeHeight + spareHeight);
   const advice = fullScreen
-    ? "Please make the window larger, or full screen (F11; Ctrl+Cmd+F on a Mac)."
-    : "This screen is too small for it: please reduce the browser's zoom (Ctrl and -), turn the device, or open your link on a larger screen.";
-  const sizes = `An image of this study is ${worst[0]} x ${worst[1]} pixels, and this window has ${freeWidth} x ${freeHeight} for it.`;
+    ? gettext("Please make the window larger, or full screen (F11; Ctrl+Cmd+F on a Mac).")
+    : gettext("This screen is too small for it: please reduce the browser's zoom (Ctrl and -), turn the device, or open your link on a larger screen.");
+  const sizes = filled(gettext("An image of this study is %(width)s x %(height)s pixels, and this window has %(free_width)s x %(free_height)s for it."), {
+    width: worst[0], height: worst[1], free_width: freeWidth, free_height: freeHeight,
+  });
   return { text: `${sizes} ${advice}`, fullScreen };
+}
+
+// Whether the window is as large as the screen, by the browser's own key or by a page's wish. Sizes are rounded.
+export function fillsScreen() {
+  const { width, height } = window.screen;
+  return Boolean(document.fullscreenElement) || (window.innerWidth >= width - 2 && window.innerHeight >= height - 2);
+}
+
+// Of a study that asks for it: a page that is gone to takes the whole screen away again.
+function screenNotFilled() {
+  if (!needsFullScreen || fillsScreen()) return null;
+  return { text: gettext("This study is seen in full screen (F11; Ctrl+Cmd+F on a Mac)."), fullScreen: true };
 }
 
 // Raises the problem, if there is one, over the images. Ends by itself once they fit.
 export function coverDisplayProblem(overlay, problem) {
+  problem ??= screenNotFilled();
   if (!problem) return overlay.lower("display");
-  const offer = problem.fullScreen && document.fullscreenEnabled ? { button: "Full screen", act: fillScreen } : {};
-  overlay.raise("display", { title: "Paused", text: problem.text, withdraw: true, ...offer });
+  const offer = problem.fullScreen && document.fullscreenEnabled ? { button: gettext("Full screen"), act: fillScreen } : {};
+  overlay.raise("display", { title: gettext("Paused"), text: problem.text, withdraw: true, ...offer });
 }
 
 export const fillScreen = () => document.documentElement.requestFullscreen();
@@ -48,6 +68,7 @@ export const fillScreen = () => document.documentElement.requestFullscreen();
 // Calls `changed` whenever an answer of displayProblem may have changed.
 export function watchDisplay(changed) {
   window.addEventListener("resize", changed);
+  document.addEventListener("fullscreenchange", changed);
   window.visualViewport?.addEventListener("resize", changed);
   (function watchRatio() {
     const query = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);

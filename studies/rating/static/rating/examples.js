@@ -3,12 +3,12 @@
 import { coverDisplayProblem, displayProblem, watchDisplay } from "./display.js";
 import { Images } from "./images.js";
 import { Overlay } from "./overlay.js";
-import { element, pageData, reloadWhenShownAgain, started } from "./page.js";
+import { element, isMirrored, pageData, reloadWhenShownAgain, started } from "./page.js";
 import { Stage } from "./stage.js";
+import { filled, gettext } from "./texts.js";
 
 const AHEAD = 5;
 const data = pageData();
-started();
 const trials = data.examples;
 let index = 0;
 
@@ -16,20 +16,21 @@ const overlay = new Overlay((covered) => (covered ? stage.clear() : show()));
 const stage = new Stage(element("stage"), checkDisplay);
 const images = new Images({
   loaded: (trial) => trial === trials[index] && show(),
-  refused: ({ message }) => overlay.raise("refused", { title: "This cannot go on here", text: message }),
-  troubled: (trial) => trial === trials[index] && (element("status").textContent = "An image could not be loaded - trying again"),
+  refused: ({ message }) => overlay.raise("refused", { title: gettext("This cannot go on here"), text: message }),
+  troubled: (trial, text) => trial === trials[index] && (element("status").textContent = text),
 });
 
 function show() {
   const trial = trials[index];
   const bitmap = images.get(trial);
   const label = element("scores").querySelector(`[data-score="${trial.anchor_score}"]`);
-  element("place").textContent = `Example ${index + 1} of ${trials.length}`;
+  element("place").textContent = filled(gettext("Example %(place)s of %(total)s"), { place: index + 1, total: trials.length });
   element("bar").value = index / trials.length;
   for (const item of element("scores").children) item.classList.toggle("shown", item === label);
-  element("status").textContent = `This is ${[label.dataset.score, label.dataset.label].filter(Boolean).join(" - ")}`;
+  const level = [label.dataset.score, label.dataset.label].filter(Boolean).join(" - ");
+  element("status").textContent = filled(gettext("This is %(level)s"), { level });
   element("back").disabled = index === 0;
-  element("next").textContent = index < trials.length - 1 ? "Next example" : data.last;
+  element("next").textContent = index < trials.length - 1 ? gettext("Next example") : data.last;
   if (bitmap && !overlay.covered) {
     stage.show(bitmap);
     element("stage").dataset.painted = trial.position;
@@ -54,8 +55,8 @@ function checkDisplay() {
 }
 
 window.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowLeft" && !event.repeat) step(-1);
-  if (event.key === "ArrowRight" && !event.repeat) step(+1);
+  const arrow = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (arrow && !event.repeat) step(isMirrored() ? -arrow : arrow);
   if (event.repeat && (event.key === "Enter" || event.key === " ")) event.preventDefault();
 });
 element("back").addEventListener("click", () => step(-1));
@@ -63,5 +64,6 @@ element("next").addEventListener("click", () => step(+1));
 watchDisplay(checkDisplay);
 reloadWhenShownAgain();
 await stage.ready;
+started();
 element("next").focus();
 show();

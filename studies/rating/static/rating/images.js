@@ -1,18 +1,18 @@
 // The next few images, fetched and decoded ahead.
 
 import { Backoff } from "./page.js";
+import { couldNotLoad } from "./texts.js";
 
 export class Images {
   #wanted = [];
-  #bitmaps = new Map();
-  #receipts = new Map();
+  #found = new Map(); // token -> {image, right, original, whole, receipt}
   #loading = false;
   #loaded;
   #refused;
   #troubled;
 
   // loaded(trial): its bitmap is there. refused({code, message}): the server will not give an image.
-  // troubled(trial): it could not be fetched and is tried again.
+  // troubled(trial, text): it could not be fetched, in words, and is tried again.
   constructor({ loaded, refused, troubled }) {
     this.#loaded = loaded;
     this.#refused = refused;
@@ -23,22 +23,36 @@ export class Images {
   want(trials, kept = []) {
     this.#wanted = trials;
     const tokens = new Set([...trials, ...kept].map((trial) => trial.token));
-    for (const [token, bitmap] of this.#bitmaps) {
+    for (const [token, found] of this.#found) {
       if (tokens.has(token)) continue;
-      bitmap.close();
-      this.#bitmaps.delete(token);
-      this.#receipts.delete(token);
+      close(found);
+      this.#found.delete(token);
     }
     this.#load();
   }
 
   get(trial) {
-    return this.#bitmaps.get(trial.token);
+    return this.#found.get(trial.token)?.image;
+  }
+
+  // The right image of a pair, which is there where the left one is.
+  right(trial) {
+    return this.#found.get(trial.token)?.right;
+  }
+
+  // What both images of a pair were made from, which is there where they are.
+  original(trial) {
+    return this.#found.get(trial.token)?.original;
+  }
+
+  // The whole image to be shown before it, which is there where the image is.
+  whole(trial) {
+    return this.#found.get(trial.token)?.whole;
   }
 
   // What the server signed when it sent the image: its rating brings it back.
   receipt(trial) {
-    return this.#receipts.get(trial.token);
+    return this.#found.get(trial.token)?.receipt;
   }
 
   // By its token: the server names a trial anew with every answer.
@@ -51,15 +65,14 @@ export class Images {
     this.#loading = true;
     const backoff = new Backoff();
     let trial;
-    while ((trial = this.#wanted.find((one) => !this.#bitmaps.has(one.token)))) {
+    while ((trial = this.#wanted.find((one) => !this.#found.has(one.token)))) {
       try {
-        const { bitmap, receipt } = await fetchImage(trial);
+        const found = await fetchImages(trial);
         if (!this.#isWanted(trial)) {
-          bitmap.close();
+          close(found);
           continue;
         }
-        this.#bitmaps.set(trial.token, bitmap);
-        this.#receipts.set(trial.token, receipt);
+        this.#found.set(trial.token, found);
         backoff.reset();
         this.#loaded(trial);
       } catch (error) {
@@ -69,12 +82,16 @@ export class Images {
           this.#refused(error.answer);
           break;
         }
-        this.#troubled(trial);
+        this.#troubled(trial, error instanceof Missing ? error.message : couldNotLoad());
         await backoff.wait();
       }
     }
     this.#loading = false;
   }
+}
+
+function close({ image, right, original, whole }) {
+  for (const bitmap of [image, right, original, whole]) bitmap?.close();
 }
 
 export const receiptOf = (response) => response.headers.get("Receipt") ?? "";
@@ -86,11 +103,40 @@ class Refused extends Error {
   }
 }
 
-async function fetchImage(trial) {
-  const response = await fetch(trial.url, { cache: "no-store", signal: AbortSignal.timeout(60_000) });
+// The server has told the researchers that the image is not there.
+class Missing extends Error {}
+
+async function fetchImages(trial) {
+  const whole = trial.whole ? (await fetchBitmap(trial.whole.url)).bitmap : null;
+  const fetched = await Promise.all(inAnyOrder([trial.url, trial.right, trial.original].filter(Boolean)));
+  for (const { bitmap } of fetched) {
+    if (bitmap.width !== trial.width || bitmap.height !== trial.height) throw new Error("image: cut off");
+  }
+  const [image, right, original] = fetched.map(({ bitmap }) => bitmap);
+  // Of a pair all receipts, the left one's first, the original's last.
+  return { image, right, original, whole, receipt: fetched.map(({ receipt }) => receipt).join(" ") };
+}
+
+// Fetches that are begun in random order and stand in that of the addresses: which image of a pair is asked for first
+// says nothing.
+function inAnyOrder(urls) {
+  const fetches = [];
+  const places = [...urls.keys()];
+  while (places.length) {
+    const [place] = places.splice(Math.floor(Math.random() * places.length), 1);
+    fetches[place] = fetchBitmap(urls[place]);
+  }
+  return fetches;
+}
+
+async function fetchBitmap(url) {
+  const response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(60_000) });
   if ([403, 404, 409].includes(response.status)) throw new Refused(await response.json());
+  if (response.status === 503) {
+    const { code, message } = await response.json().catch(() => ({}));
+    if (code === "image-unavailable") throw new Missing(message);
+  }
   if (!response.ok) throw new Error(`image: ${response.status}`);
   const bitmap = await createImageBitmap(await response.blob(), { colorSpaceConversion: "none" });
-  if (bitmap.width !== trial.width || bitmap.height !== trial.height) throw new Error("image: cut off");
   return { bitmap, receipt: receiptOf(response) };
 }

@@ -1,5 +1,7 @@
 // The ways to give a score: its button, or the button's key on the main row or the number pad. One press, one score.
 
+import { isMirrored } from "./page.js";
+
 // Calls fresh(event) for a key that goes down, held(event) for one that repeats; what returns true is done with the key.
 export function onFreshKey(fresh, held = () => false) {
   const down = new Set();
@@ -26,11 +28,13 @@ export class Buttons {
     const keyed = [...buttons].filter((button) => button.dataset.key);
     const byKey = new Map(keyed.map((button) => [button.dataset.key, Number(button.dataset.score)]));
     const byCode = new Map([...byKey].flatMap(([key, score]) => [[`Digit${key}`, score], [`Numpad${key}`, score]]));
-    const scoreOf = (event) => byCode.get(event.code) ?? byKey.get(event.key.toLowerCase()) ?? null;
+    const byArrow = new Map([...buttons].filter((button) => button.dataset.arrow).map((button) => [button.dataset.arrow, Number(button.dataset.score)]));
+    const scoreOf = (event) => byArrow.get(event.key) ?? byCode.get(event.code) ?? byKey.get(event.key.toLowerCase()) ?? null;
     const next = (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!step) return false;
+      const arrow = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!arrow) return false;
       const all = [...buttons];
+      const step = isMirrored(all[0].parentElement) ? -arrow : arrow;
       const at = all.indexOf(document.activeElement);
       all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1)].focus();
       return true;

@@ -4,6 +4,7 @@
 import { receiptOf } from "./images.js";
 import { Backoff } from "./page.js";
 import { Store } from "./store.js";
+import { gettext } from "./texts.js";
 
 const STEP = 1 / 4096;
 const SLOW = 3_000;
@@ -20,7 +21,8 @@ export class Outbox {
   #windows;
 
   // on.saved(standing), on.conflict(answer), on.disorder(), on.refused(answer), on.unsaved(number or 0),
-  // on.stands(answer): it could not be taken back; on.elsewhere(position): another window of this browser rated it.
+  // on.stands(answer): it could not be taken back; on.takenBack(answer): in another window or on another device;
+  // on.elsewhere(position): another window of this browser rated it.
   // urls: {rate, undo, image}, with TOKEN for a trial's.
   constructor({ key, urls, on }) {
     this.#store = new Store(key);
@@ -122,7 +124,8 @@ export class Outbox {
     if (status === 200) this.#on.saved(body);
     else if (body.code === "conflict") this.#on.conflict(body);
     else if (body.code === "stands") this.#on.stands(body);
-    // Taken back in another window; or not a rating at all, as after a fault of the disk: its trial is shown again.
+    else if (body.code === "taken-back") this.#on.takenBack(body);
+    // Not a rating at all, as after a fault of the disk: its trial is shown again.
     else this.#on.disorder();
     return true;
   }
@@ -130,8 +133,10 @@ export class Outbox {
   // The image was sent by a site that had no receipts yet.
   async #fetchReceipt(action) {
     const { fields } = action;
-    const response = await fetch(this.#urls.image.replace("TOKEN", tokenOf(action)), { cache: "no-store" });
-    fields.receipt = receiptOf(response);
+    const url = this.#urls.image.replace("TOKEN", tokenOf(action));
+    const all = [url, action.trial?.right, action.trial?.original].filter(Boolean);
+    const responses = await Promise.all(all.map((one) => fetch(one, { cache: "no-store" })));
+    fields.receipt = responses.map(receiptOf).join(" ");
   }
 
   async #post(action) {
@@ -170,7 +175,7 @@ async function bodyOf(response) {
   if (response.headers.get("Content-Type")?.startsWith("application/json")) return response.json();
   return {
     code: "stale",
-    message: "This browser no longer knows you here. Please open your invitation link again; it goes on where you are.",
+    message: gettext("This browser no longer knows you here. Please open your invitation link again; it goes on where you are."),
   };
 }
 

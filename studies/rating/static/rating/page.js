@@ -4,9 +4,10 @@ export const element = (id) => document.getElementById(id);
 
 export const pageData = () => JSON.parse(element("page-data").textContent);
 
-export const count = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
+// Whether the page, or this part of it, runs from right to left: then the left arrow goes on.
+export const isMirrored = (part = document.documentElement) => getComputedStyle(part).direction === "rtl";
 
-// The scripts of the page have begun: the words for the other case go.
+// The scripts of the page have done all that it needs to be used: the words for the other case go.
 export const started = () => element("starting")?.remove();
 
 // A page that the browser kept whole and shows again ("back") no longer knows where the rater stands.

@@ -3,13 +3,14 @@
 import { answer } from "./answer.js";
 import { coverDisplayProblem, displayProblem, watchDisplay } from "./display.js";
 import { Images } from "./images.js";
+import { Orientation } from "./orientation.js";
 import { Overlay } from "./overlay.js";
 import { afterPaint, element, pageData, reloadWhenShownAgain, started } from "./page.js";
 import { Stage } from "./stage.js";
+import { filled, gettext } from "./texts.js";
 
 const AHEAD = 5;
 const data = pageData();
-started();
 const trials = data.practice;
 let index = 0;
 let paintedAt = null; // when the present image was first seen
@@ -19,16 +20,17 @@ let grey = 0; // the timer of the grey between two images
 
 const overlay = new Overlay((covered) => (covered ? hide() : show()));
 const stage = new Stage(element("stage"), checkDisplay);
+const orientation = new Orientation(stage, data.orientation_ms, (text) => (element("status").textContent = text));
 const images = new Images({
   loaded: (trial) => trial === trials[index] && show(),
-  refused: ({ message }) => overlay.raise("refused", { title: "This cannot go on here", text: message }),
-  troubled: (trial) => trial === trials[index] && (element("status").textContent = "An image could not be loaded - trying again"),
+  refused: ({ message }) => overlay.raise("refused", { title: gettext("This cannot go on here"), text: message }),
+  troubled: (trial, text) => trial === trials[index] && (element("status").textContent = text),
 });
 const given = answer(document.querySelector(".controls"), rate);
 
 function show() {
   const trial = trials[index];
-  element("place").textContent = `Practice ${index + 1} of ${trials.length}`;
+  element("place").textContent = filled(gettext("Practice %(place)s of %(total)s"), { place: index + 1, total: trials.length });
   element("bar").value = index / trials.length;
   images.want(trials.slice(index, index + AHEAD));
   clearTimeout(grey);
@@ -36,6 +38,10 @@ function show() {
   const left = greyUntil - performance.now();
   if (left > 0) grey = setTimeout(show, left);
   if (left > 0 || overlay.covered || !bitmap) return hide();
+  if (orientation.isDue(trial)) {
+    const isOver = () => trial !== trials[index] || overlay.covered;
+    return orientation.show(trial, images.whole(trial), { isOver, then: show });
+  }
   stage.show(bitmap);
   afterPaint((now) => {
     if (trial !== trials[index] || overlay.covered) return;
@@ -55,12 +61,12 @@ function rate(score) {
   if (performance.now() - paintedAt < data.least_view_ms) return; // a slip
   answered = true;
   const { anchor_score: low, anchor_high: high } = trials[index];
-  const expected = low === high ? `${low}` : `${low} to ${high}`;
-  element("status").textContent = `You gave ${Math.round(score)}; expected: ${expected}`;
+  const text = low === high ? gettext("You gave %(score)s; expected: %(low)s") : gettext("You gave %(score)s; expected: %(low)s to %(high)s");
+  element("status").textContent = filled(text, { score: Math.round(score), low, high });
   for (const button of document.querySelectorAll("button[data-score]")) {
     button.classList.toggle("expected", low <= Number(button.dataset.score) && Number(button.dataset.score) <= high);
   }
-  element("next").textContent = index < trials.length - 1 ? "Next" : "Go on";
+  element("next").textContent = index < trials.length - 1 ? gettext("Next") : gettext("Go on");
   element("next").disabled = false;
   element("next").focus();
 }
@@ -88,4 +94,5 @@ element("next").addEventListener("click", (event) => event.detail <= 1 && next()
 watchDisplay(checkDisplay);
 reloadWhenShownAgain();
 await stage.ready;
+started();
 show();

@@ -2,24 +2,24 @@
 
 import { displayProblem, fillScreen, watchDisplay } from "./display.js";
 import { Outbox } from "./outbox.js";
-import { count, element, pageData, reloadWhenShownAgain, started } from "./page.js";
+import { element, pageData, reloadWhenShownAgain, started } from "./page.js";
+import { gettext, notYetSaved } from "./texts.js";
 
 const data = pageData();
-started();
 
 function checkWindow() {
   const ratio = window.devicePixelRatio;
   const below = document.querySelector(".rehearsal .controls").getBoundingClientRect().height;
   const free = [Math.floor(window.innerWidth * ratio), Math.floor((window.innerHeight - below) * ratio)];
   const problem = displayProblem({ largest: data.largest, free });
-  element("agree").disabled = Boolean(problem);
+  element("agree").disabled = Boolean(problem) && !data.window_is_looked_at;
   element("fit").hidden = !problem;
   element("fit-text").textContent = problem?.text ?? "";
   element("full-screen").hidden = !(problem?.fullScreen && document.fullscreenEnabled);
 }
 
 function unsaved(number) {
-  element("unsent").textContent = number ? `${count(number, "rating")} not yet saved - retrying` : "All ratings are saved.";
+  element("unsent").textContent = number ? notYetSaved(number) : gettext("All ratings are saved");
 }
 
 const outbox = new Outbox({
@@ -29,6 +29,7 @@ const outbox = new Outbox({
     saved() {},
     conflict: ({ message }) => (element("unsent").textContent = message),
     stands: ({ message }) => (element("unsent").textContent = message),
+    takenBack: ({ message }) => (element("unsent").textContent = message),
     disorder() {},
     refused: ({ message }) => (element("unsent").textContent = message),
     unsaved,
@@ -39,5 +40,6 @@ element("full-screen").addEventListener("click", fillScreen);
 watchDisplay(checkWindow);
 reloadWhenShownAgain();
 checkWindow();
+started();
 await outbox.load();
 if (outbox.size) outbox.send();

@@ -3,15 +3,32 @@
 import { answer } from "./answer.js";
 import { coverDisplayProblem, displayFacts, displayProblem, watchDisplay } from "./display.js";
 import { Images } from "./images.js";
+import { onFreshKey } from "./keys.js";
+import { Orientation } from "./orientation.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
-import { Backoff, afterPaint, count, element, pageData, reloadWhenShownAgain, started } from "./page.js";
+import { Backoff, afterPaint, element, pageData, reloadWhenShownAgain, started } from "./page.js";
+import { Pair } from "./pair.js";
 import { Stage } from "./stage.js";
 import { Stopwatch } from "./stopwatch.js";
+import { beenRating, filled, gettext, goesOnOnceSaved, keptHere, notYetSaved } from "./texts.js";
 
 const MINUTE = 60_000;
 const data = pageData();
-started();
+
+const words = data.task
+  ? {
+      place: gettext("Pair %(place)s of %(total)s"),
+      rated: data.task === "pair" ? gettext("Pair %(place)s: chosen") : gettext("Pair %(place)s: rated"),
+      takenBack: gettext("Pair %(place)s: taken back"),
+      elsewhere: gettext("This pair was answered in another window or on another device. That answer stands."),
+    }
+  : {
+      place: gettext("Image %(place)s of %(total)s"),
+      rated: gettext("Image %(place)s: rated"),
+      takenBack: gettext("Image %(place)s: taken back"),
+      elsewhere: gettext("This image was rated in another window or on another device. That rating stands."),
+    };
 
 let standing = data.standing; // what the server last said
 let trial = null; // the one that is due here
@@ -32,15 +49,17 @@ let restedAt = 0;
 
 const overlay = new Overlay(cover);
 const stage = new Stage(element("stage"), checkDisplay);
+const pair = data.task ? new Pair(stage, tellView) : null;
+const orientation = new Orientation(stage, data.orientation_ms, say);
 const images = new Images({
   loaded: (loaded) => !onScreen && loaded.token === trial?.token && paint(),
   refused: withheld,
-  troubled: (late) => late.token === trial?.token && say("An image could not be loaded - trying again"),
+  troubled: (late, text) => late.token === trial?.token && say(text),
 });
 const outbox = new Outbox({
   key: data.outbox,
   urls: data,
-  on: { saved, conflict, stands, disorder: resync, refused: refuse, unsaved, elsewhere },
+  on: { saved, conflict, stands, takenBack, disorder: resync, refused: refuse, unsaved, elsewhere },
 });
 
 const given = answer(document.querySelector(".controls"), rate);
@@ -60,6 +79,7 @@ function wantImages() {
 function next() {
   trial = open()[0] ?? null;
   if (watch) greySince = performance.now();
+  pair?.setVisible(false, performance.now());
   watch = dueSince = null;
   if (trial && aside?.trial.token === trial.token) {
     ({ watch, waited } = aside);
@@ -69,7 +89,7 @@ function next() {
   given.reset();
   hide();
   if (!trial) return standStill();
-  element("place").textContent = `Image ${standing.rated + outbox.more + 1} of ${standing.total}`;
+  element("place").textContent = filled(words.place, { place: standing.rated + outbox.more + 1, total: standing.total });
   element("bar").value = (standing.rated + outbox.more) / standing.total;
   overlay.lower("waiting");
   offerPause();
@@ -89,11 +109,13 @@ function paint() {
   }
   dueSince ??= performance.now();
   if (!bitmap) {
-    say("Loading the image");
+    say(gettext("Loading the image"));
     return stage.clear();
   }
   const drawn = trial;
-  stage.show(bitmap);
+  if (!watch && orientation.isDue(trial)) return orient(drawn);
+  if (pair) pair.show(trial, { left: bitmap, right: images.right(trial), original: images.original(trial) });
+  else stage.show(bitmap);
   afterPaint((now) => {
     if (drawn !== trial || overlay.covered || document.hidden) return;
     if (watch) watch.setVisible(true, now);
@@ -101,10 +123,23 @@ function paint() {
       watch = new Stopwatch(now);
       waited = now - dueSince;
     }
+    pair?.setVisible(true, now);
     onScreen = true;
     lastActive = Date.now();
     element("stage").dataset.painted = trial.position;
     say("");
+  });
+}
+
+// The whole image first; its time is none that was waited.
+function orient(drawn) {
+  const waitedSoFar = performance.now() - dueSince;
+  orientation.show(drawn, images.whole(drawn), {
+    isOver: () => drawn !== trial || overlay.covered || document.hidden,
+    then() {
+      dueSince = performance.now() - waitedSoFar;
+      paint();
+    },
   });
 }
 
@@ -118,13 +153,43 @@ function rate(score) {
   if (awayTooLong()) return window.location.reload();
   const { seen, unseen } = watch.read(performance.now());
   if (seen < data.least_view_ms) return; // a slip
+  if (pair && !pair.wasSeen(data.least_view_ms, performance.now())) return say(gettext("Please look at both images first"));
   const receipt = images.receipt(trial);
   const times = { response_ms: seen, hidden_ms: unseen, waited_ms: waited };
-  outbox.rate(trial, { score, receipt, ...times, ...displayFacts(), ...stage.facts() });
+  outbox.rate(trial, { score, receipt, ...times, ...displayFacts(), ...stage.facts(), ...pair?.facts() });
   last = trial;
   lastActive = Date.now();
-  element("heard").textContent = `Image ${standing.rated + outbox.more}: rated`;
+  element("heard").textContent = filled(words.rated, { place: standing.rated + outbox.more });
   next();
+}
+
+// of pairs
+
+function toggle() {
+  change(() => pair.toggle(performance.now()));
+}
+
+function toggleOriginal() {
+  change(() => pair.toggleOriginal(performance.now()));
+}
+
+function change(turn) {
+  if (!onScreen || overlay.covered || document.hidden) return;
+  turn();
+  say("");
+  lastActive = Date.now();
+}
+
+// Which image stands there, where it is one; the buttons of a choice say it too. The original is called so.
+function tellView(view) {
+  const told =
+    data.task === "degradation"
+      ? { both: gettext("Left: the original"), left: gettext("The original"), right: gettext("The image to rate") }
+      : { both: gettext("Both images"), left: gettext("Left image"), right: gettext("Right image"), original: gettext("The original") };
+  element("view").textContent = told[view];
+  element("stage").dataset.view = view;
+  element("original")?.setAttribute("aria-pressed", view === "original");
+  for (const button of document.querySelectorAll("button[data-side]")) button.classList.toggle("seen-now", button.dataset.side === view);
 }
 
 // undo
@@ -141,11 +206,12 @@ function undo() {
   if (awayTooLong()) return window.location.reload();
   if (trial && watch) {
     watch.setVisible(false, performance.now());
+    pair?.setVisible(false, performance.now());
     aside = { trial, watch, waited };
   }
   const taken = last;
   last = null;
-  element("heard").textContent = `Image ${standing.rated + outbox.more}: taken back`;
+  element("heard").textContent = filled(words.takenBack, { place: standing.rated + outbox.more });
   lastActive = Date.now();
   outbox.takeBack(taken);
   next();
@@ -159,8 +225,7 @@ function standStill() {
   // An answer that takes a moment only is no interruption.
   setTimeout(() => {
     if (trial || outbox.size === 0) return;
-    const text = `It goes on once ${count(outbox.size, "rating")} could be saved. Until then they are kept in this browser, even if you close it.`;
-    overlay.raise("waiting", { title: "Waiting for the connection", text });
+    overlay.raise("waiting", { title: gettext("Waiting for the connection"), text: goesOnOnceSaved(outbox.size) });
   }, 500);
 }
 
@@ -220,7 +285,7 @@ async function askStanding() {
     } catch {
       // No network: as a server that fails.
     }
-    say("No connection - trying again");
+    say(gettext("No connection - trying again"));
     await backoff.wait();
   }
 }
@@ -237,26 +302,31 @@ function conflict({ message }) {
 }
 
 function stands({ message }) {
-  askToGoOn(message, "Not taken back");
+  askToGoOn(message, gettext("Not taken back"));
+}
+
+function takenBack({ message }) {
+  askToGoOn(message, gettext("Taken back"));
 }
 
 function elsewhere(position) {
-  if (trial?.position === position) askToGoOn("This image was rated in another window or on another device. That rating stands.");
+  if (trial?.position === position) askToGoOn(words.elsewhere);
 }
 
-function askToGoOn(text, title = "Already rated") {
+function askToGoOn(text, title = gettext("Already rated")) {
   const act = () => {
     trial = null;
     overlay.lower("elsewhere");
     resync();
   };
-  overlay.raise("elsewhere", { title, text, button: "Go on with the next image", act });
+  overlay.raise("elsewhere", { title, text, button: gettext("Go on"), act });
 }
 
 function refuse({ code, message }) {
-  const kept = outbox.size ? ` ${count(outbox.size, "rating")} could not be saved yet; this browser keeps them.` : "";
+  if (code === "ended") return window.location.replace(data.home); // which says how
+  const text = code === "withdrawn" || !outbox.size ? message : `${message} ${keptHere(outbox.size)}`;
   if (code === "withdrawn") outbox.forget();
-  overlay.raise("refused", { title: "This cannot go on here", text: message + (code === "withdrawn" ? "" : kept) });
+  overlay.raise("refused", { title: gettext("This cannot go on here"), text });
 }
 
 // interruptions
@@ -267,6 +337,7 @@ function cover(covered) {
   if (!covered) return paint();
   dueSince = null;
   watch?.setVisible(false, now);
+  pair?.setVisible(false, now);
   stage.clear();
   hide();
 }
@@ -276,14 +347,17 @@ function turnedVisible() {
   work.setVisible(!overlay.covered && !document.hidden, now);
   if (document.hidden) {
     dueSince = null;
+    pair?.setVisible(false, now);
     return watch?.setVisible(false, now);
   }
   if (awayTooLong()) return window.location.reload();
-  if (onScreen) watch.setVisible(true, now);
-  else paint();
+  if (!onScreen) return paint();
+  watch.setVisible(true, now);
+  pair?.setVisible(true, now);
 }
 
 function checkDisplay() {
+  pair?.refit(performance.now());
   coverDisplayProblem(overlay, displayProblem({ largest: data.largest, free: [stage.width, stage.height] }));
 }
 
@@ -293,8 +367,8 @@ function rest() {
   const left = Math.ceil((restUntil - Date.now()) / 1000);
   if (left > 0) {
     const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
-    const text = `Please rest your eyes. It goes on by itself in ${clock}. You can also close this window and come back later with the same link.`;
-    overlay.raise("rest", { title: "Time for a rest", text, withdraw: true });
+    const text = gettext("Please rest your eyes. It goes on by itself in %(clock)s. You can also close this window and come back later with the same link.");
+    overlay.raise("rest", { title: gettext("Time for a rest"), text: filled(text, { clock }), withdraw: true });
     resting = setTimeout(rest, 1000);
     return;
   }
@@ -306,7 +380,7 @@ function rest() {
 
 function offerPause() {
   const minutes = Math.round((work.read(performance.now()).seen - restedAt) / MINUTE);
-  if (minutes >= data.pause_minutes) pause(`You have been rating for ${count(minutes, "minute")}: a good time to rest your eyes.`);
+  if (minutes >= data.pause_minutes) pause(beenRating(minutes));
 }
 
 function pause(text) {
@@ -315,8 +389,8 @@ function pause(text) {
     restedAt = work.read(performance.now()).seen;
     overlay.lower("pause");
   };
-  text += " You can also close this window and go on later with the same link.";
-  overlay.raise("pause", { title: "Pause", text, button: "Go on rating", act, withdraw: true });
+  text += ` ${gettext("You can also close this window and go on later with the same link.")}`;
+  overlay.raise("pause", { title: gettext("Pause"), text, button: gettext("Go on rating"), act, withdraw: true });
 }
 
 // Then the server shows the instructions again.
@@ -330,20 +404,32 @@ let unsavedText = "";
 
 function unsaved(number) {
   if (!number && !unsavedText) return;
-  unsavedText = number ? `${count(number, "rating")} not yet saved - retrying` : "";
-  element("status").textContent = unsavedText || "All ratings are saved";
+  unsavedText = number ? notYetSaved(number) : "";
+  element("status").textContent = unsavedText || gettext("All ratings are saved");
 }
 
 element("undo")?.addEventListener("click", (event) => event.detail <= 1 && undo());
 window.addEventListener("keydown", (event) => event.key === "Backspace" && !event.repeat && undo());
-element("pause").addEventListener("click", () => pause("The image comes back when you go on."));
+element("pause").addEventListener("click", () => pause(gettext("The image comes back when you go on.")));
+if (pair) {
+  element("toggle").addEventListener("click", toggle);
+  element("stage").addEventListener("click", toggle);
+  onFreshKey((event) => event.key === "ArrowUp" && (toggle(), true));
+}
+if (element("original")) {
+  element("original").addEventListener("click", toggleOriginal);
+  // Where the key in its place writes no Latin letter, that one.
+  const isR = (event) => event.key.toLowerCase() === "r" || (event.code === "KeyR" && !/^[a-z]$/i.test(event.key));
+  onFreshKey((event) => isR(event) && (toggleOriginal(), true));
+}
 document.addEventListener("visibilitychange", turnedVisible);
 watchDisplay(checkDisplay);
 reloadWhenShownAgain();
 await Promise.all([stage.ready, outbox.load()]);
+started();
 if (data.announce && outbox.size === 0) {
-  const text = "What you saw so far was to get to know the scale. From now on rate what you see; every answer counts.";
-  overlay.raise("begin", { title: "Now it counts", text, button: "Start rating", act: () => overlay.lower("begin") });
+  const text = gettext("What you saw so far was to get to know the scale. From now on rate what you see; every answer counts.");
+  overlay.raise("begin", { title: gettext("Now it counts"), text, button: gettext("Start rating"), act: () => overlay.lower("begin") });
 }
 next();
 outbox.send();

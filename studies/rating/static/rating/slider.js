@@ -1,6 +1,8 @@
 // A line on which a score is set and then given. Until it is set no handle is shown: nothing is suggested.
 
 import { onFreshKey } from "./keys.js";
+import { isMirrored } from "./page.js";
+import { gettext } from "./texts.js";
 
 const SMALL = 1 / 100; // of the line, an arrow key
 const LARGE = 1 / 10;
@@ -31,7 +33,7 @@ export class Slider {
   reset() {
     this.#range.value = (this.#low + this.#high) / 2;
     this.#range.classList.add("unset");
-    this.#range.setAttribute("aria-valuetext", "not set yet");
+    this.#range.setAttribute("aria-valuetext", gettext("not set yet"));
     this.#button.disabled = true;
     this.#value.textContent = "";
   }
@@ -62,8 +64,9 @@ export class Slider {
 
   // fresh: pressed anew, and not held. Returns whether the key is the slider's.
   #key(event, fresh) {
+    const right = isMirrored() ? -SMALL : SMALL;
     const steps = {
-      ArrowLeft: -SMALL, ArrowDown: -SMALL, ArrowRight: SMALL, ArrowUp: SMALL, PageDown: -LARGE, PageUp: LARGE,
+      ArrowLeft: -right, ArrowDown: -SMALL, ArrowRight: right, ArrowUp: SMALL, PageDown: -LARGE, PageUp: LARGE,
     };
     if (event.key in steps) return this.#move(steps[event.key]), true;
     if (event.key === "Home") return this.#set(this.#low), true;
