@@ -87,7 +87,7 @@ def _values(study: Study) -> dict[str, list[str]]:
         "regions-source pk": [image.stimulus.source_id], "region-source pk": [image.stimulus.source_id],
         "study-picture pk": [image.stimulus_id],
         "person pk": raters, "person-everything pk": raters, "person-erase pk": raters,
-        "rater-restore pk": raters, "rater-revoke pk": raters, "rater-decide pk": raters,
+        "rater-restore pk": raters, "rater-revoke pk": raters, "rater-decide pk": raters, "rater-go-on pk": raters,
         "report pk": reports, "report-delete pk": reports,
         "app_label": ["auth", "studies", "axes"],
         "content_type_id": [1],

@@ -5,12 +5,15 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.chromium import HELP, find
 from tests.e2e.bucket import Bucket
 from tests.e2e.plant import cluster, postgresql_programs
 from tests.e2e.site import Site
+
+# As long as a click may wait (below): on a busy machine a page takes its time.
+expect.set_options(timeout=20_000)
 
 QUIET = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

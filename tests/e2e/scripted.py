@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.e2e.plant import ROOT, Database, wait_for
+from tests.e2e.plant import ROOT, Database, Sqlite, wait_for
+from tests.fresh import fresh, static
 from tests.http_client import Answer, Browser
 from tests.process_tools import free_ports
 
@@ -57,8 +58,11 @@ class Site:
     ) -> None:
         self.database = database
         self.take(var, **environment)
-        self.manage("migrate", "-v0")
-        self.manage("collectstatic", "--no-input", "-v0")
+        if isinstance(database, Sqlite):
+            fresh(var)
+        else:
+            static(var)
+            self.manage("migrate", "-v0")
         set_up = SET_UP.format(raters=raters, sources=sources, protocol=protocol or {})
         out = self.manage("shell", "--no-imports", "-c", set_up)
         self.links = next(line for line in out.splitlines() if line.startswith("LINKS")).split()[1:]

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.fresh import fresh, static
 from tests.process_tools import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,9 +55,12 @@ class Site:
             "DJANGO_SETTINGS_MODULE": "mosweb.settings",
         }
         self._gunicorn: subprocess.Popen[bytes] | None = None
-        fill = ["restore", str(backup)] if backup else ["migrate", "-v0"]
-        for command in (fill, ["collectstatic", "--no-input", "-v0"]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=self._env(), check=True)
+        if backup:
+            command = [sys.executable, "manage.py", "restore", str(backup)]
+            subprocess.run(command, cwd=ROOT, env=self._env(), check=True)
+            static(var)
+        else:
+            fresh(var)
         self._pool = ProcessPoolExecutor(
             max_workers=1,
             mp_context=get_context("spawn"),

@@ -14,6 +14,7 @@ from tests.e2e.rater import arrive, expect_overlay, expect_status, press, scores
 from tests.e2e.scripted import Rater, Site, all_go
 from tests.e2e.site import ROOT
 from tests.e2e.site import Site as BrowserSite
+from tests.fresh import static
 from tests.studies.safekeeping.conftest import PostgresqlDatabase
 
 RATERS, SOURCES = 26, 30
@@ -102,7 +103,7 @@ def restored(tmp_path, database, links) -> Site:
     site.database, site.links, site.log = database, links, tmp_path / "there" / "gunicorn.log"
     site.take(tmp_path / "there")
     site.manage("restore", str(tmp_path / "x.zip"))
-    site.manage("collectstatic", "--no-input", "-v0")
+    static(tmp_path / "there")
     return site
 
 

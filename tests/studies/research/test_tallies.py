@@ -162,7 +162,7 @@ def test_one_that_fails_says_so_and_is_tried_again(staff, study, monkeypatch):
     monkeypatch.setattr("studies.research.tallying.scores_table", lambda study: 1 / 0)
     assert tallied(study).state == "failed"
     assert "could not compute them: ZeroDivisionError" in staff.get(reverse("results", kwargs=NAME)).text
-    assert tallies.tally_of(study, now=NOW + timedelta(hours=1)).state == "wanted"
+    assert tallies.tally_of(study, now=timezone.now() + timedelta(hours=1)).state == "wanted"
 
 
 @pytest.mark.usefixtures("_large")
@@ -203,10 +203,10 @@ def test_no_rule_ends_a_study_by_numbers_of_before_who_was_left_out(how, no_hear
     }[how]()
     PublicLink.objects.filter(pk=link.pk).update(is_open=True)
     assert not stop_if_met(study, now=NOW), "the tally still has clara's"
-    make(tallies.tally_of(study, now=NOW + timedelta(minutes=10)).pk)
+    make(tallies.tally_of(study, now=timezone.now() + timedelta(minutes=10)).pk)
     assert not stop_if_met(study, now=NOW)
     rate_all(study, "dora")
-    make(tallies.tally_of(study, now=NOW + timedelta(minutes=20)).pk)
+    make(tallies.tally_of(study, now=timezone.now() + timedelta(minutes=20)).pk)
     assert stop_if_met(study, now=NOW)
     assert not PublicLink.objects.get().is_open
 
