@@ -1,6 +1,7 @@
-"""An installation as `migrate` and `collectstatic` leave it: made once a test process, and copied.
+"""An installation's database and static files as `migrate` and `collectstatic` leave them.
 
-Making one takes some ten seconds of a processor, and most tests of a whole site need a new one.
+They are made once a test process, and copied: making them takes some ten seconds of a processor, and most tests of a
+whole site need new ones.
 """
 
 import atexit
@@ -17,21 +18,27 @@ DATABASE = "db.sqlite3"
 
 
 def fresh(var: Path) -> None:
-    """Lay an empty database, var/db.sqlite3, and the static files there. Where one is, FileExistsError."""
+    """Lay an empty database and the static files into var."""
+    database(var)
     static(var)
+
+
+def database(var: Path) -> None:
+    """Lay an empty database there, var/db.sqlite3. Raises FileExistsError where one is."""
     if (var / DATABASE).exists():
         raise FileExistsError(var / DATABASE)
-    shutil.copyfile(_made() / DATABASE, var / DATABASE)
+    var.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_made("migrate", "-v0") / DATABASE, var / DATABASE)
 
 
 def static(var: Path) -> None:
-    """The static files alone."""
-    var.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(_made() / "static", var / "static", dirs_exist_ok=True)
+    """Lay the static files there."""
+    shutil.copytree(_made("collectstatic", "--no-input", "-v0") / "static", var / "static", dirs_exist_ok=True)
 
 
 @cache
-def _made() -> Path:
+def _made(*command: str) -> Path:
+    """A folder var/ in which the command was run."""
     folder = Path(tempfile.mkdtemp(prefix="mosweb-fresh-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     environment = {
@@ -42,8 +49,7 @@ def _made() -> Path:
         "SECRET_KEY": "only for a template",
         "DJANGO_SETTINGS_MODULE": "mosweb.settings",
     }
-    for command in (["migrate", "-v0"], ["collectstatic", "--no-input", "-v0"]):
-        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)
+    subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)
     left = sorted(path.name for path in folder.glob(f"{DATABASE}-*"))
     assert not left, f"what {left} hold is not in the file that is copied"
     return folder

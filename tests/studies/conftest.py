@@ -79,7 +79,9 @@ def staff(client):
     return client
 
 
-@pytest.fixture
-def no_heartbeats(monkeypatch):
+@pytest.fixture(autouse=True)
+def _no_heartbeats_inside_a_transaction(request, monkeypatch):
     """On SQLite a job's beat would wait for the transaction in which a test lies, half a minute long."""
-    monkeypatch.setattr(attempts, "HEARTBEAT_SECONDS", 600)
+    mark = request.node.get_closest_marker("django_db")
+    if mark and not mark.kwargs.get("transaction"):
+        monkeypatch.setattr(attempts, "HEARTBEAT_SECONDS", 600)

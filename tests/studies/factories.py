@@ -54,8 +54,8 @@ def make_benchmark(name: str = "tiny", *, images: int = 2, height: int = 64, wid
         source.hr.save("", ContentFile(encode_png(hr)), save=False)
         source.lr.save("", ContentFile(encode_png(lr)), save=False)
         source.save()
-        for name in ("nearest", "bicubic", "hr"):
-            make_stimulus(source, methods[name], hr if name == "hr" else MAKERS[name](lr))
+        for method in ("nearest", "bicubic", "hr"):
+            make_stimulus(source, methods[method], hr if method == "hr" else MAKERS[method](lr))
     return benchmark
 
 

@@ -19,6 +19,7 @@ from studies.content.benchmarks import import_benchmark
 from studies.content.sources import read_source
 from studies.models import Benchmark, SourceImage
 from studies.storage import marker
+from tests import fresh
 from tests.studies.factories import photograph
 
 pytestmark = [pytest.mark.django_db, pytest.mark.services]
@@ -267,7 +268,7 @@ def test_the_command_ends_with_exit_code_one_and_no_traceback(tmp_path):
         "PATH": os.environ["PATH"],
     }
     manage = [sys.executable, "manage.py"]
-    subprocess.run([*manage, "migrate", "--verbosity=0"], env=env, check=True)
+    fresh.database(tmp_path)
     (tmp_path / "pictures").mkdir()
     command = [*manage, "import_benchmark", "own", str(tmp_path / "pictures")]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)

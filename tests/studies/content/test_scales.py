@@ -27,7 +27,7 @@ from studies.research.refusals import StudyError
 from tests.studies.factories import launch, make_benchmark, make_study, photograph
 from tests.studies.research.test_export import rate_all
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeats")]
+pytestmark = [pytest.mark.services, pytest.mark.django_db]
 
 
 @pytest.fixture

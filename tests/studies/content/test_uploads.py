@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,11 +23,11 @@ from studies.content import incoming as worker
 from studies.content import uploads
 from studies.content.sources import read_hr, read_lr
 from studies.content.unpacking import UploadRefused
-from studies.jobs import attempts
 from studies.jobs.dispatch import reconcile
 from studies.models import Benchmark, Import, ImportFile, ImportLine, ImportPiece, Method, SourceImage, Stimulus
 from studies.models import incoming as rows
 from studies.storage.marker import mark_new_storage
+from tests import fresh
 from tests.conftest import ROOT
 from tests.studies import factories
 from tests.studies.threads import at_once
@@ -39,8 +38,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.services]
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
     monkeypatch.setattr(rows, "PIECE_BYTES", 5000)
-    # On SQLite a beat would wait for the transaction in which a test lies.
-    monkeypatch.setattr(attempts, "HEARTBEAT_SECONDS", 600)
 
 
 @pytest.fixture
@@ -413,7 +410,7 @@ print(Stimulus.objects.filter(method__name="esrgan").count(), one.state, one.sai
 
 
 def python_of(folder):
-    env = {**os.environ, "MOSWEB_VAR": str(folder / "var"), "DATABASE_URL": f"sqlite:///{folder}/db",
+    env = {**os.environ, "MOSWEB_VAR": str(folder / "var"), "DATABASE_URL": f"sqlite:///{folder}/var/db.sqlite3",
            "PYTHONPATH": str(ROOT), "MOSWEB_HTTPS": "0", "DJANGO_SETTINGS_MODULE": "mosweb.settings"}  # fmt: skip
 
     def python(*words):
@@ -422,16 +419,9 @@ def python_of(folder):
     return python
 
 
-@pytest.fixture(scope="module")
-def empty_site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("empty")
-    assert python_of(folder)("manage.py", "migrate", "-v0").returncode == 0
-    return folder
-
-
 @pytest.mark.parametrize("place", AT)
-def test_a_worker_killed_by_sigkill_leaves_nothing_half_and_the_next_does_it(tmp_path, empty_site, place):
-    shutil.copytree(empty_site, tmp_path, dirs_exist_ok=True)
+def test_a_worker_killed_by_sigkill_leaves_nothing_half_and_the_next_does_it(tmp_path, place):
+    fresh.database(tmp_path / "var")
     python = python_of(tmp_path)
     done = python("-c", SET_UP.replace("TAKE", str(place != "in the look")))
     assert done.returncode == 0, done.stderr

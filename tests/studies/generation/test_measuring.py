@@ -26,7 +26,7 @@ from tests import their_metric
 from tests.studies.factories import launch, make_benchmark, make_methods, make_stimulus, make_study, photograph
 from tests.studies.research.test_export import rate_all
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeats")]
+pytestmark = [pytest.mark.services, pytest.mark.django_db]
 
 
 @pytest.fixture

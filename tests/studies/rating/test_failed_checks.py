@@ -18,6 +18,7 @@ from analysis.scale import ACR, Scale
 from studies.models import Ending, Outcome, Rater, Rating, StudyEvent, Trial
 from studies.rating import outcomes
 from studies.rating.failed_checks import is_failed
+from tests import fresh
 from tests.conftest import ROOT
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.rating.test_views import FACTS
@@ -139,7 +140,7 @@ def test_a_rating_that_can_be_taken_back_does_not_count_yet(undo, more):
 
 
 def test_a_server_killed_by_sigkill_before_the_part_has_ended_has_not_stored_the_rating_that_ends_it(tmp_path):
-    environment = {"MOSWEB_VAR": str(tmp_path / "var"), "DATABASE_URL": f"sqlite:///{tmp_path}/db",
+    environment = {"MOSWEB_VAR": str(tmp_path / "var"), "DATABASE_URL": f"sqlite:///{tmp_path}/var/db.sqlite3",
                    "MOSWEB_HOSTS": "testserver", "MOSWEB_HTTPS": "0", "DJANGO_SETTINGS_MODULE": "mosweb.settings",
                    "PYTHONPATH": str(ROOT)}  # fmt: skip
 
@@ -147,7 +148,7 @@ def test_a_server_killed_by_sigkill_before_the_part_has_ended_has_not_stored_the
         said = {"capture_output": True, "text": True, "check": False}
         return subprocess.run([sys.executable, *words], cwd=ROOT, env={**os.environ, **environment}, **said)
 
-    assert python("manage.py", "migrate", "-v0").returncode == 0
+    fresh.database(tmp_path / "var")
     killed = python("-c", DIES)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     went_on = python("-c", GOES_ON)

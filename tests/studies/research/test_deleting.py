@@ -36,7 +36,7 @@ from tests.studies import factories
 from tests.studies.content.test_uploads import looked, results, taken
 from tests.studies.research.test_export import rate_all
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_heartbeats")]
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 now = timezone.now
 
 

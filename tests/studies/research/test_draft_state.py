@@ -22,7 +22,7 @@ from tests.studies.factories import launch, make_benchmark, make_methods, make_s
 from tests.studies.research.test_image_versions import bring
 from tests.studies.research.test_life import act, ask, text
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeats")]
+pytestmark = [pytest.mark.services, pytest.mark.django_db]
 NOW = timezone.now()
 
 

@@ -17,7 +17,7 @@ from studies.models import incoming as rows
 from tests.studies import factories
 from tests.studies.content.test_uploads import begin, looked, png, results
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeats")]
+pytestmark = [pytest.mark.services, pytest.mark.django_db]
 
 ADDRESSES = {
     "imports": [],

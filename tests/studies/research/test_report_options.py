@@ -21,7 +21,7 @@ RATERS = ("anna", "berta", "clara", "dora")
 
 
 @pytest.fixture(autouse=True)
-def _no_browser(monkeypatch, no_heartbeats):
+def _no_browser(monkeypatch):
     # Its requests would see nothing of the transaction in which a test lies.
     monkeypatch.setenv("MOSWEB_CHROMIUM", "no-such-browser")
 

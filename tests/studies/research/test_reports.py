@@ -21,7 +21,7 @@ from studies.research.reporting import make
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.research.test_export import rate_all
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeats")]
+pytestmark = [pytest.mark.services, pytest.mark.django_db]
 NAME = {"name": "study"}
 
 

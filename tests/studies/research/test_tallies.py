@@ -43,7 +43,7 @@ def study():
 
 
 @pytest.fixture
-def _large(monkeypatch, no_heartbeats):
+def _large(monkeypatch):
     """Every study is."""
     monkeypatch.setattr(tallies, "IMMEDIATE", 0)
 
@@ -189,7 +189,7 @@ def test_a_link_that_is_revoked_makes_it_again(study):
 
 @pytest.mark.usefixtures("_large")
 @pytest.mark.parametrize("how", ["excluded", "withdrawn", "revoked"])
-def test_no_rule_ends_a_study_by_numbers_of_before_who_was_left_out(how, no_heartbeats):
+def test_no_rule_ends_a_study_by_numbers_of_before_who_was_left_out(how):
     study = launch(make_study(stop_rule="targets", ratings_each=3))
     link = PublicLink.objects.create(study=study, is_open=False)
     for label in ("anna", "berta", "clara"):

@@ -16,7 +16,6 @@ from django.utils import timezone
 from analysis.scale import ACR
 from studies.generation import metrics
 from studies.generation.measuring import measure
-from studies.jobs import attempts
 from studies.models import Backup, MetricValue, Rater, Stimulus, Study, StudyMetric
 from studies.models.study import instructions_for
 from studies.protocol import answers, languages
@@ -206,8 +205,7 @@ def test_what_cannot_be_ordered_is_refused_where_it_is_typed_and_says_what_to_ch
     assert Study.objects.get().repeats == 0
 
 
-def test_staff_add_metrics_to_a_launched_study_and_see_their_means_beside_the_mos(study, staff, monkeypatch):
-    monkeypatch.setattr(attempts, "HEARTBEAT_SECONDS", 600)  # on SQLite a beat would wait for this transaction
+def test_staff_add_metrics_to_a_launched_study_and_see_their_means_beside_the_mos(study, staff):
     launch(study)
     rate_all(study, "anna")
     page = text(staff.get(reverse("results", kwargs=NAME)))

@@ -1,5 +1,6 @@
 import itertools
 import os
+import shutil
 
 import psycopg
 import pytest
@@ -9,14 +10,14 @@ from tests.studies.safekeeping.installations import Installation
 
 
 class PostgresqlDatabase:
-    def __init__(self, server, name):
-        self._server, self._name = server, name
-        server.query(f"CREATE DATABASE {name}")
+    def __init__(self, server, name, *, template="template1"):
+        self._server, self.name = server, name
+        server.query(f"CREATE DATABASE {name} TEMPLATE {template}")
         self.url = server.url.rpartition("/")[0] + f"/{name}"
 
     def query(self, sql):
         with psycopg.connect(
-            host=str(self._server._folder), user=self._server.user, dbname=self._name, autocommit=True
+            host=str(self._server._folder), user=self._server.user, dbname=self.name, autocommit=True
         ) as connection:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
@@ -36,14 +37,18 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def install(request, tmp_path):
-    """Makes an installation without any table: install("sqlite", "name") or install("postgresql", "name")."""
+    """Makes an installation without any table: install("sqlite", "name") or install("postgresql", "name"). Or one that
+    has what `like` has, which no process is connected to."""
 
-    def make(kind, name, *, secret="one key"):
+    def make(kind, name, *, secret="one key", like=None):
         var = tmp_path / name
+        if like:
+            shutil.copytree(like.var, var)
         if kind == "sqlite":
             database = Sqlite(var / "db.sqlite3")
         else:
-            database = PostgresqlDatabase(request.getfixturevalue("_server"), f"d{next(_numbers)}")
+            template = like.database.name if like else "template1"
+            database = PostgresqlDatabase(request.getfixturevalue("_server"), f"d{next(_numbers)}", template=template)
         return Installation(var, database, secret=secret)
 
     return make

@@ -6,12 +6,15 @@ import re
 import shutil
 import signal
 import zipfile
+from functools import cache
 
 import pytest
 
 from studies.safekeeping import sealing
 from studies.safekeeping.errors import SafekeepingError
+from tests import fresh
 from tests.e2e.plant import Sqlite
+from tests.studies.safekeeping.conftest import PostgresqlDatabase
 from tests.studies.safekeeping.installations import Installation
 
 KINDS = ["sqlite", "postgresql"]
@@ -36,30 +39,47 @@ for number in range(2):
 """
 
 
-def fill(site: Installation) -> None:
-    """A launched study and two raters in the middle of it."""
-    site.manage("migrate", "-v0")
-    done = site.python(FILL)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="session")
+def migrated(request, tmp_path_factory):
+    """For each kind an installation with empty tables, to copy."""
+
+    @cache
+    def make(kind):
+        var = tmp_path_factory.mktemp(f"migrated_{kind}") / "var"
+        if kind == "sqlite":
+            fresh.database(var)
+            return Installation(var, Sqlite(var / "db.sqlite3"))
+        site = Installation(var, PostgresqlDatabase(request.getfixturevalue("_server"), "migrated"))
+        site.manage("migrate", "-v0")
+        return site
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def _template(tmp_path_factory):
-    """A filled SQLite installation to copy: filling one anew for each test takes most of their time."""
-    var = tmp_path_factory.mktemp("template") / "var"
-    fill(Installation(var, Sqlite(var / "db.sqlite3")))
-    return var
+def _filled(request, tmp_path_factory, migrated):
+    """For each kind one with a launched study and two raters in the middle of it: to fill one takes long."""
+
+    @cache
+    def make(kind):
+        var = tmp_path_factory.mktemp(f"filled_{kind}") / "var"
+        shutil.copytree(migrated(kind).var, var)
+        if kind == "sqlite":
+            database = Sqlite(var / "db.sqlite3")
+        else:
+            database = PostgresqlDatabase(request.getfixturevalue("_server"), "filled", template="migrated")
+        site = Installation(var, database)
+        done = site.python(FILL)
+        assert done.returncode == 0, done.stderr
+        return site
+
+    return make
 
 
 @pytest.fixture
-def filled(install, tmp_path, _template):
+def filled(install, _filled):
     def make(kind, **options) -> Installation:
-        if kind == "sqlite":
-            shutil.copytree(_template, tmp_path / "origin")
-            return install(kind, "origin", **options)
-        site = install(kind, "origin", **options)
-        fill(site)
-        return site
+        return install(kind, "origin", like=_filled(kind), **options)
 
     return make
 
@@ -77,9 +97,9 @@ def rows_of(archive, table):
 @pytest.mark.parametrize(
     ("source", "target"), [("sqlite", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "postgresql")]
 )
-def test_every_row_and_file_comes_back_on_either_database(filled, install, tmp_path, source, target):
-    origin, other = filled(source), install(target, "other")
-    other.manage("migrate", "-v0")  # empty tables are no data
+def test_every_row_and_file_comes_back_on_either_database(filled, install, migrated, tmp_path, source, target):
+    origin = filled(source)
+    other = install(target, "other", like=migrated(target))  # empty tables are no data
     origin.manage("backup", str(tmp_path / "x.zip"))
     assert (tmp_path / "x.zip").stat().st_mode & 0o777 == 0o600
     out = other.manage("restore", str(tmp_path / "x.zip"))

@@ -17,6 +17,7 @@ from django.utils import timezone
 from studies.content.erased import FOLDER
 from studies.models import Report, SourceImage, Stimulus
 from studies.rating.withdrawal import withdraw
+from tests import fresh
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -162,14 +163,14 @@ def test_the_32_files_of_an_import_killed_by_sigkill_are_found_and_removed(tmp_p
     for number in range(20):
         pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
         write_image(tmp_path / "photographs" / f"p{number:02d}.png", pixels)
-    env = {**os.environ, "MOSWEB_VAR": str(tmp_path / "var"), "DATABASE_URL": f"sqlite:///{tmp_path}/db",
+    env = {**os.environ, "MOSWEB_VAR": str(tmp_path / "var"), "DATABASE_URL": f"sqlite:///{tmp_path}/var/db.sqlite3",
            "PYTHONPATH": str(ROOT), "MOSWEB_HTTPS": "0", "DJANGO_SETTINGS_MODULE": "mosweb.settings"}  # fmt: skip
 
     def manage(*words):
         command = [sys.executable, "manage.py", *words]
         return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
-    manage("migrate", "-v0")
+    fresh.database(tmp_path / "var")
     killed = subprocess.run(
         [sys.executable, "-c", KILLED_IMPORT, str(tmp_path / "photographs")], env=env, cwd=ROOT, check=False
     )
