@@ -1,6 +1,5 @@
 """What a browser gets of a hundred pairs, put before a classifier: it must not tell which image is whose."""
 
-import os
 
 import numpy as np
 import pytest
@@ -11,11 +10,12 @@ from sklearn.model_selection import GroupKFold, permutation_test_score
 from tests.blindness import TASKS, Received
 from tests.e2e.rater import arrive, see
 from tests.e2e.test_blind_browser import record
+from tests.variants import LONG
 
 # Kind of a study -> what is shown of each source: trials, and images of a trial.
 SHOWN = {"pair": (3, 2), "comparison": (3, 2), "degradation": (2, 2), "original": (1, 3)}
-# A hundred pairs, of which the classifier is asked; of the two kinds whose pairs are shown as pairs are, fewer in CI.
-SOURCES = {"pair": 34, "comparison": 34 if os.environ.get("MOSWEB_LONG") else 14, "degradation": 50, "original": 50}
+# A hundred pairs, of which the classifier is asked; of the two kinds whose pairs are shown as pairs are, fewer.
+SOURCES = {"pair": 34, "comparison": 34 if LONG else 14, "degradation": 50 if LONG else 20, "original": 50}
 # Balanced accuracy of a hundred pairs' images by chance: 0.5 with a standard deviation of some 0.04; of fewer, more.
 BY_CHANCE, IMAGES = 0.15, 204
 

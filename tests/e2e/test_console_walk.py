@@ -27,13 +27,14 @@ from tests.e2e.plant import ROOT
 from tests.e2e.scripted import Rater, all_go
 from tests.e2e.site import Site
 from tests.studies.services import Valkey
+from tests.variants import variants
 
 PATIENCE = 240_000  # ms: for what a worker does, on a machine that others use
 RATERS = ("anna", "ben", "carla", "dora")
 # Both benchmarks by these, and Set5 alone by the fourth.
 BOTH = ("net-a", "net-b", "net-c")
 RATED = (5 + 14) * (len(BOTH) + 2) + 5
-SIZES = [(width, colours) for width in (1280, 390) for colours in ("light", "dark")]
+SIZES = variants((1280, "light"), (390, "dark"), more=((1280, "dark"), (390, "light")))
 
 
 @dataclass

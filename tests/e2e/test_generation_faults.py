@@ -15,6 +15,7 @@ from srcore.images import read_image, write_image
 from srcore.metrics import measure
 from studies.content.sources import pixels_sha256
 from tests.e2e.plant import Cluster, Plant, Sqlite, Worker, wait_for
+from tests.variants import variants
 
 # What issue 2 promises: complete within a minute of the restart.
 RECOVERY = 60
@@ -122,9 +123,10 @@ def kill_main_process(plant: Plant, worker: Worker) -> None:
     plant.start_worker()
 
 
-@pytest.mark.parametrize(
-    ("fault", "interrupted"), [(kill_worker, 2), (kill_broker, 0), (kill_both, 2), (kill_main_process, 2)]
-)
+FAULTS = variants((kill_both, 2), (kill_main_process, 2), more=((kill_worker, 2), (kill_broker, 0)))
+
+
+@pytest.mark.parametrize(("fault", "interrupted"), FAULTS)
 def test_a_run_that_lost_a_part_is_completed_by_the_next(
     plant, fault: Callable[[Plant, Worker], None], interrupted: int
 ):

@@ -5,7 +5,6 @@ What they saw is printed (pytest -s shows it).
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.e2e.plant import Sqlite, wait_for
 from tests.e2e.scripted import ANSWERS, OF_TWO, RATERS, SOURCES, Rater, Site, all_go, check
+from tests.variants import LONG, variants
 
 
 def rate_while(
@@ -78,15 +78,17 @@ def test_the_database_and_the_web_server_are_killed_during_rating_on_postgresql(
     assert sum(rater.failures for rater in raters) > 0
 
 
-@pytest.fixture(params=OF_TWO)
+@pytest.fixture
 def of_two(request):
     """(task, sources, answers) of a study of two images: of choices as many as of ratings, of the others some, or all
     with MOSWEB_LONG set."""
-    sources = SOURCES if request.param == "pair" or os.environ.get("MOSWEB_LONG") else 8
+    sources = SOURCES if request.param == "pair" or LONG else 8
     each = {"degradation": 2, "original": 1}.get(request.param, 3)
     return request.param, sources, RATERS * sources * each
 
 
+# Each task on one of the two databases.
+@pytest.mark.parametrize("of_two", variants("comparison", "degradation", more=("pair", "original")), indirect=True)
 def test_the_web_server_is_killed_twice_while_two_images_are_shown_on_sqlite(of_two, tmp_path):
     task, sources, number = of_two
     site = Site(tmp_path, Sqlite(tmp_path / "db.sqlite3"), protocol=OF_TWO[task], sources=sources)
@@ -104,6 +106,7 @@ def test_the_web_server_is_killed_twice_while_two_images_are_shown_on_sqlite(of_
         site.kill()
 
 
+@pytest.mark.parametrize("of_two", variants("pair", "original", more=("comparison", "degradation")), indirect=True)
 def test_the_database_and_the_web_server_are_killed_while_two_images_are_shown_on_postgresql(
     of_two, own_postgresql, tmp_path
 ):

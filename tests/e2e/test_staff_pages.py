@@ -67,7 +67,7 @@ def test_staff_pages_are_dark_by_night_and_what_raters_see_is_the_same(site, sta
     """An eye that comes from a dark page takes an image for brighter: all raters have the same pages."""
     page = staff("desk")
     background = "getComputedStyle(document.body).backgroundColor"
-    invitation = site.backstage("invite_to_telling_study")
+    invitation = site.backstage("invite_to_new_study")
     for path, differs in (("/studies/", True), (invitation.path, False)):
         page.goto(site.url + path)
         found = []
