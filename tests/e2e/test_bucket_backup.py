@@ -4,6 +4,7 @@ import json
 
 import boto3
 
+from tests import fresh
 from tests.e2e.bucket import KEY, SECRET
 from tests.e2e.plant import Sqlite
 from tests.studies.safekeeping.installations import Installation
@@ -25,6 +26,7 @@ def test_a_backup_of_images_in_s3_comes_back_into_another_bucket(bucket, tmp_pat
     client.create_bucket(Bucket=OTHER)
     origin = Installation(tmp_path / "here", Sqlite(tmp_path / "here/db.sqlite3"))
     origin.env.update(bucket.environment)
+    fresh.database(tmp_path / "here")
     fill(origin)
     origin.manage("backup", str(tmp_path / "x.zip"))
 

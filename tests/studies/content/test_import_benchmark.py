@@ -260,6 +260,7 @@ def test_interrupted_just_before_the_commit_it_leaves_nothing(folder, settings, 
     assert stored(settings) == []
 
 
+@pytest.mark.once
 def test_the_command_ends_with_exit_code_one_and_no_traceback(tmp_path):
     env = {
         "MOSWEB_VAR": str(tmp_path),

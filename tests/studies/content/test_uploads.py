@@ -419,6 +419,7 @@ def python_of(folder):
     return python
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("place", AT)
 def test_a_worker_killed_by_sigkill_leaves_nothing_half_and_the_next_does_it(tmp_path, place):
     fresh.database(tmp_path / "var")

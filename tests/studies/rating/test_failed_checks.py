@@ -139,6 +139,7 @@ def test_a_rating_that_can_be_taken_back_does_not_count_yet(undo, more):
     assert last.trial.position == second + more
 
 
+@pytest.mark.once
 def test_a_server_killed_by_sigkill_before_the_part_has_ended_has_not_stored_the_rating_that_ends_it(tmp_path):
     environment = {"MOSWEB_VAR": str(tmp_path / "var"), "DATABASE_URL": f"sqlite:///{tmp_path}/var/db.sqlite3",
                    "MOSWEB_HOSTS": "testserver", "MOSWEB_HTTPS": "0", "DJANGO_SETTINGS_MODULE": "mosweb.settings",

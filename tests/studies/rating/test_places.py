@@ -221,14 +221,14 @@ def test_a_part_goes_on_after_a_rest_at_a_runs_border():
 @pytest.mark.django_db(transaction=True)
 def test_raters_who_start_at_the_same_moment_never_take_one_place():
     """On PostgreSQL the study's row is locked, on SQLite the transaction is alone; without either some would."""
-    study = part_study(trials=9)
+    study = part_study(trials=6)  # of 36 places four take 24: whoever comes last still has a choice
     raters = [make_rater(study) for _ in range(4)]
     outcomes = at_once(
         *(partial(sessions.agree, rater=invited_rater(token=rater.token), now=timezone.now()) for rater in raters)
     )
     assert [error for error in outcomes if isinstance(error, Exception)] == []
     taken = Counter(Trial.objects.values_list("stimulus_id", flat=True))
-    assert (len(taken), set(taken.values())) == (SOURCES * METHODS, {1})
+    assert (len(taken), set(taken.values())) == (4 * 6, {1})
 
 
 @pytest.mark.django_db(transaction=True)

@@ -65,6 +65,7 @@ def on_a_site_of(client, size: Size) -> dict[str, tuple[int, int]]:
     return found
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("immediate", [10**6, 0], ids=["read at once", "computed by a worker"])
 def test_no_page_asks_or_says_more_for_more_raters_images_and_ratings(client, monkeypatch, immediate):
     monkeypatch.setattr(tallies, "IMMEDIATE", immediate)

@@ -16,6 +16,7 @@ from tests import fresh
 from tests.e2e.plant import Sqlite
 from tests.studies.safekeeping.conftest import PostgresqlDatabase
 from tests.studies.safekeeping.installations import Installation
+from tests.variants import variants
 
 KINDS = ["sqlite", "postgresql"]
 TABLES = [f"studies_{name}" for name in ("rater", "session", "trial", "rating", "stimulus", "sourceimage", "study",
@@ -37,6 +38,12 @@ for number in range(2):
         session.trials.model.objects.filter(pk=trial.pk)
         type(session).objects.filter(pk=session.pk).update(next_position=trial.position + 1)
 """
+
+
+def fill(site: Installation) -> None:
+    """A launched study, and two raters in the middle of it, for an installation with empty tables."""
+    done = site.python(FILL)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +76,7 @@ def _filled(request, tmp_path_factory, migrated):
         else:
             database = PostgresqlDatabase(request.getfixturevalue("_server"), "filled", template="migrated")
         site = Installation(var, database)
-        done = site.python(FILL)
-        assert done.returncode == 0, done.stderr
+        fill(site)
         return site
 
     return make
@@ -205,8 +211,10 @@ def test_a_killed_backup_leaves_nothing_that_looks_whole(filled, tmp_path, seale
 
 @pytest.mark.parametrize(
     ("kind", "place", "number"),
-    [("sqlite", "_restore_file", 3), ("sqlite", "fill", 20), ("sqlite", "_erase_again", 1), ("postgresql", "fill", 20),
-     ("postgresql", "_erase_again", 1)],
+    variants(
+        ("sqlite", "_restore_file", 3), ("sqlite", "fill", 20), ("postgresql", "_erase_again", 1),
+        more=(("sqlite", "_erase_again", 1), ("postgresql", "fill", 20)),
+    ),
 )  # fmt: skip
 def test_a_killed_restore_leaves_an_empty_site_and_is_done_again(filled, install, tmp_path, kind, place, number):
     origin, other = filled("sqlite"), install(kind, "other")

@@ -153,6 +153,7 @@ benchmarks.import_benchmark(name="killed", path=Path(sys.argv[1]))
 """
 
 
+@pytest.mark.once
 def test_the_32_files_of_an_import_killed_by_sigkill_are_found_and_removed(tmp_path):
     import numpy as np
 
