@@ -38,6 +38,9 @@ _counts = mmap.mmap(-1, _SLOTS * _SLOT.size)
 _counts[:] = _SLOT.pack(-1) * _SLOTS
 # A process that does not take its share within this time is busy or stuck: then anybody accepts.
 PATIENCE = 0.05  # seconds
+# When the site starts again all browsers are back at once, and would stay with the process that is there first: so long
+# it waits for the others.
+PATIENCE_AT_START = 3.0
 _NAP = 0.001
 
 _Kind = TypeVar("_Kind")
@@ -65,13 +68,14 @@ class WaitressWorker(Worker):  # type: ignore[misc]  # comes without types
             log_socket_errors=False,
             ident=None,
         )
-        self._declining_since = self._declined_at = float("-inf")
+        self._started = self._declining_since = self._declined_at = float("-inf")
         self._servers = self._all(BaseWSGIServer)
         for server in self._servers:
             server.handle_accept = partial(self._accept, server.handle_accept)
         super().init_process()
 
     def run(self) -> None:
+        self._started = time.monotonic()
         while self.alive and os.getppid() == self.ppid:
             self._serve_until(time.monotonic() + TICK)
             self.notify()
@@ -91,11 +95,13 @@ class WaitressWorker(Worker):  # type: ignore[misc]  # comes without types
     def _accept(self, accept: Callable[[], None]) -> None:
         """Take a new connection, unless another process has fewer and takes it."""
         count, now = self._open(), time.monotonic()
-        if count > min((others for (others,) in _SLOT.iter_unpack(_counts[:]) if others >= 0), default=0):
+        there = [number for (number,) in _SLOT.iter_unpack(_counts[:]) if number >= 0]
+        is_new = now < self._started + PATIENCE_AT_START
+        if count > (0 if is_new and len(there) < self.cfg.workers else min(there, default=0)):
             if now - self._declined_at > 10 * _NAP:  # that one was taken: this is another
                 self._declining_since = now
             self._declined_at = now
-            if now - self._declining_since < PATIENCE:
+            if is_new or now - self._declining_since < PATIENCE:
                 time.sleep(_NAP)
                 self._declined_at = time.monotonic()
                 return

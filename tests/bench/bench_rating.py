@@ -162,6 +162,7 @@ def serve(env: dict[str, str], port: int) -> subprocess.Popen:
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if not probe.connect_ex(("127.0.0.1", port)):
+                time.sleep(2)  # until all processes are there: who comes before the second one stays with the first
                 return server
         time.sleep(0.05)
     raise SystemExit("gunicorn did not start")

@@ -160,6 +160,19 @@ def test_open_connections_are_shared_evenly(server):
     assert most <= 3 * 21, "25 to 29 of 30, most times, before they were shared"
 
 
+def test_who_comes_back_at_once_when_the_processes_start_is_shared_too(server):
+    """All would go to the process that is there first, and stay: each of them rates every few seconds."""
+    port, process = server
+    for child in psutil.Process(process.pid).children():
+        child.kill()
+    connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=20) for _ in range(30)]
+    for connection in connections:
+        connection.connect()
+    owners = Counter(ask(connection) for connection in connections)
+    close(connections)
+    assert max(owners.values()) <= 21, owners
+
+
 def test_a_process_that_was_killed_is_replaced_and_answers_again(server):
     port, process = server
     victim = psutil.Process(process.pid).children()[0]
