@@ -23,6 +23,14 @@ def see(page: Page, position: int) -> None:
     page.wait_for_selector(f"#stage[data-painted='{position}']")
 
 
+def fetched(page: Page, images: int) -> None:
+    """Wait until the page has so many images whole: what may be seen of them without a network."""
+    page.wait_for_function(
+        "images => performance.getEntriesByType('resource').filter((e) => e.name.includes('/image/')).length >= images",
+        arg=images,
+    )
+
+
 def press(page: Page, position: int, score: int) -> None:
     see(page, position)
     page.keyboard.press(str(score))

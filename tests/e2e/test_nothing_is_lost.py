@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.rater import arrive, expect_overlay, expect_status, press, scores, see, stored
+from tests.e2e.rater import arrive, expect_overlay, expect_status, fetched, press, scores, see, stored
 
 
 @pytest.fixture
@@ -25,15 +25,12 @@ def page(site, browser, invitation):
 
 def rate_five_unsent(page):
     """Rate as far as the images loaded ahead reach."""
-    page.wait_for_function(
-        "performance.getEntriesByType('resource').filter((e) => e.name.includes('/image/')).length >= 5"
-    )
     for position in range(3, 8):
         press(page, position, position - 2)
 
 
 def test_offline_the_rater_goes_on_to_the_end_of_the_window_and_nothing_is_lost(site, page, browser, invitation):
-    page.wait_for_load_state("networkidle")
+    fetched(page, 5)
     browser.set_offline(True)
     rate_five_unsent(page)
     expect_overlay(page, "Waiting for the connection")
@@ -47,7 +44,7 @@ def test_offline_the_rater_goes_on_to_the_end_of_the_window_and_nothing_is_lost(
 
 
 def test_a_server_that_stops_and_comes_back_loses_nothing(site, page, invitation):
-    page.wait_for_load_state("networkidle")
+    fetched(page, 5)
     site.stop()
     press(page, 3, 5)
     press(page, 4, 1)
@@ -60,7 +57,7 @@ def test_a_server_that_stops_and_comes_back_loses_nothing(site, page, invitation
 
 
 def test_unsent_ratings_survive_a_reload(site, page, browser, invitation):
-    page.wait_for_load_state("networkidle")
+    fetched(page, 5)
     browser.route("**/study/rate/**", lambda route: route.abort())
     press(page, 3, 4)
     press(page, 4, 2)
@@ -76,7 +73,7 @@ def test_unsent_ratings_survive_a_browser_that_is_killed(site, open_browser, tmp
     browser = open_browser(profile="killed")
     page = arrive(browser, site.url, invitation.path)
     see(page, 3)
-    page.wait_for_load_state("networkidle")
+    fetched(page, 5)
     site.stop()
     press(page, 3, 4)
     press(page, 4, 2)
@@ -106,7 +103,7 @@ def process_of(profile: Path) -> int:
 
 
 def test_unsent_ratings_are_sent_from_the_instructions_too(site, page, browser, invitation):
-    page.wait_for_load_state("networkidle")
+    fetched(page, 5)
     browser.route("**/study/rate/**", lambda route: route.abort())
     press(page, 3, 4)
     see(page, 4)
@@ -172,7 +169,7 @@ def test_two_windows_offline_store_each_image_once(site, page, browser, invitati
     second = browser.new_page()
     second.goto(f"{site.url}/study/")
     see(second, 3)
-    page.wait_for_load_state("networkidle")
+    fetched(page, 5)
     browser.set_offline(True)
     press(page, 3, 4)
     press(page, 4, 5)
@@ -221,7 +218,7 @@ def test_where_an_images_file_is_missing_the_rater_pauses_is_told_and_goes_on_wh
 
 
 def test_a_lost_cookie_is_said_and_the_rating_is_kept_for_the_link(site, page, browser, invitation):
-    page.wait_for_load_state("networkidle")  # else an image loaded ahead is refused first
+    fetched(page, 5)  # else an image loaded ahead is refused first
     browser.clear_cookies()
     press(page, 3, 4)
     expect_overlay(page, "This cannot go on here")

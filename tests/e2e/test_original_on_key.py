@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.rater import arrive, places_of, screenshot, see, two_frames
+from tests.e2e.rater import arrive, fetched, places_of, screenshot, see, two_frames
 from tests.e2e.test_languages import expect_nothing_wider_than_the_window
 from tests.e2e.test_pairs import looks, view
 
@@ -58,6 +58,7 @@ def test_what_is_looked_at_is_stored_undone_kept_offline_and_after_a_reload(site
     see(page, 2)
     page.keyboard.press("r")
     view(page, "original")
+    fetched(page, 4 * 3)
     browser.set_offline(True)
     page.keyboard.press("2")
     see(page, 3)

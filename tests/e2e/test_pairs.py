@@ -8,6 +8,7 @@ from tests.e2e.rater import (
     arrive,
     expect_overlay,
     expect_status,
+    fetched,
     places_of,
     resize,
     screenshot,
@@ -190,6 +191,7 @@ def test_time_in_which_the_page_is_hidden_is_no_look(site, page, invitation):
 
 
 def test_without_a_network_the_choices_are_kept_and_sent_later(site, browser, page, invitation):
+    fetched(page, 6)
     browser.set_offline(True)
     page.keyboard.press("1")
     see(page, 2)

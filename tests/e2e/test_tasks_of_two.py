@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e import firefox
-from tests.e2e.rater import arrive, expect_status, places_of, screenshot, see, two_frames
+from tests.e2e.rater import arrive, expect_status, fetched, places_of, screenshot, see, two_frames
 from tests.e2e.test_firefox import pixels
 from tests.e2e.test_languages import every_text_in_arabic, expect_nothing_wider_than_the_window, said
 from tests.e2e.test_pairs import looks, view
@@ -68,6 +68,7 @@ def test_a_comparison_in_one_place_counts_once_both_were_seen_also_offline(site,
     expect_status(page, "Please look at both images first")
     page.keyboard.press("ArrowUp")
     view(page, "right")
+    fetched(page, 2 * 2)
     browser.set_offline(True)
     page.keyboard.press("6")
     see(page, 2)

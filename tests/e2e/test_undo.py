@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.rater import arrive, expect_overlay, expect_status, press, scores, see, stored
+from tests.e2e.rater import arrive, expect_overlay, expect_status, fetched, press, scores, see, stored
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def invitation(site):
 def page(site, browser, invitation):
     page = arrive(browser, site.url, invitation.path)
     see(page, 3)
-    page.wait_for_load_state("networkidle")
+    fetched(page, 5)
     return page
 
 
