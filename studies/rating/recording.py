@@ -143,11 +143,12 @@ def record_rating(
     looks = looks.checked(original=trial.has_original) if trial.is_pair else NO_PAIR
     next_position, calibration = trial.position + 1, trial.calibration_trials
     stored = ended = False
+    work = sittings.of_trial(trial)
     if trial.next_position == trial.position:
         proof = _proof(trial, token=token, receipt=receipt, claimed_ms=display.response_ms, now=now)
-        if trial.sittings_end:
+        if trial.has_sittings:
             # Who has rested begins a new sitting with this image.
-            sittings.at(_session(trial), now=now)
+            work = sittings.begun(work, now=now)
         values = {"trial_id": trial.pk, "attempt": attempt, "score": score, "rated_at": now, **vars(display)}
         values |= vars(looks)
         stored, ended = _store(trial, values, proof, scale=scale)
@@ -155,15 +156,13 @@ def record_rating(
         # Nothing is shown any more; the page that the browser goes to says why.
         rated = rated_before(next_position, calibration)
         return Standing(rated=rated, total=trial.trials_total - calibration, upcoming=[])
-    if not stored:
+    if stored:
+        work = replace(work, due=next_position, last_rated=now)
+    else:
         _refuse_unless_repeated(trial, score=score, attempt=attempt, scale=scale)
-        next_position = Session.objects.values_list("next_position", flat=True).get(pk=trial.session)
-    sitting = sittings.Sitting()
-    if trial.sittings_end:
-        session = _session(trial)
-        if stored:
-            sittings.rated(session, now=now)
-        sitting = sittings.at(session, now=now)
+        session = Session.objects.select_related("rater__study").get(pk=trial.session)
+        next_position, work = session.next_position, sittings.of_session(session)
+    sitting = sittings.at(work, now=now)
     return Standing(
         rated=rated_before(next_position, calibration),
         total=trial.trials_total - calibration,
@@ -201,10 +200,9 @@ def image_trial(*, rater_token: str, token: str, now: datetime, which: Which = "
     calibrating = trial.next_position <= trial.calibration_trials
     if calibrating or not trial.next_position <= trial.position < trial.next_position + WINDOW:
         raise TrialNotDue
-    if trial.sittings_end:
-        sitting = sittings.at(_session(trial), now=now)
-        if sitting.stop is not None and trial.position >= sitting.stop:
-            raise sittings.RestDue
+    sitting = sittings.at(sittings.of_trial(trial), now=now)
+    if sitting.stop is not None and trial.position >= sitting.stop:
+        raise sittings.RestDue
     return trial
 
 
@@ -222,10 +220,6 @@ def _proof(trial: OwnTrial, *, token: str, receipt: str, claimed_ms: float, now:
         viewed_ms=trial.viewed_ms,
         now=now,
     )
-
-
-def _session(trial: OwnTrial) -> Session:
-    return Session.objects.select_related("rater__study").get(pk=trial.session)
 
 
 def admitted_trial(*, rater_token: str, token: str, which: Which = "left") -> OwnTrial:

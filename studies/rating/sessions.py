@@ -148,7 +148,7 @@ def standing(session: Session, *, now: datetime) -> Standing:
     """How far the session is, and its first unrated trials, WINDOW at most and none while the rater must rest."""
     if session.is_calibrating:
         return Standing(rated=session.rated, total=session.to_rate, upcoming=[])
-    sitting = sittings.at(session, now=now)
+    sitting = sittings.at(sittings.of_session(session), now=now)
     due = session.next_position
     around = window(
         session.pk, next_position=due, total=session.trials_total, stop=sitting.stop, start=due - 1, now=now

@@ -6,13 +6,38 @@ away for so long, for whatever reason, has rested and begins a new sitting. A ra
 has been seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.utils.translation import gettext_lazy
 
 from studies.access import Refusal
-from studies.models import Session, Study
+from studies.models import Session
+from studies.rating.statements import OwnTrial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """The limits that a study sets, and how far its rater is in the sitting: since which position and moment."""
+
+    session: int
+    due: int
+    total: int
+    most_trials: int
+    most_minutes: int
+    rest_minutes: int
+    first: int | None
+    began: datetime | None
+    last_rated: datetime | None
+
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.most_trials or self.most_minutes)
+
+    @property
+    def last(self) -> datetime | None:
+        """When the rater last did something in this sitting."""
+        return max(self.began, self.last_rated or self.began) if self.began else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,38 +53,54 @@ class RestDue(Refusal):
     message = gettext_lazy("It is time for a rest; the next image is shown after it.")
 
 
-def at(session: Session, *, now: datetime) -> Sitting:
-    """The sitting at this moment; begins a new one if the rater has rested."""
+def of_session(session: Session) -> Work:
     study = session.rater.study
-    if not is_limited(study) or session.next_position > session.trials_total:
+    return Work(
+        session=session.pk,
+        due=session.next_position,
+        total=session.trials_total,
+        most_trials=study.sitting_trials,
+        most_minutes=study.sitting_minutes,
+        rest_minutes=study.rest_minutes,
+        first=session.sitting_first,
+        began=session.sitting_at,
+        last_rated=session.last_rated_at,
+    )
+
+
+def of_trial(trial: OwnTrial) -> Work:
+    return Work(
+        session=trial.session,
+        due=trial.next_position,
+        total=trial.trials_total,
+        most_trials=trial.sitting_trials,
+        most_minutes=trial.sitting_minutes,
+        rest_minutes=trial.rest_minutes,
+        first=trial.sitting_first,
+        began=trial.sitting_at,
+        last_rated=trial.last_rated_at,
+    )
+
+
+def at(work: Work, *, now: datetime) -> Sitting:
+    """The sitting at this moment; begins a new one if the rater has rested."""
+    if not work.is_limited or work.due > work.total:
         return Sitting()
-    rest = timedelta(minutes=study.rest_minutes)
-    if session.sitting_at is None or now - _last_work(session, session.sitting_at) >= rest:
-        _begin(session, now=now)
-    first, began = session.sitting_first or 1, session.sitting_at or now
-    enough = study.sitting_trials and session.next_position - first >= study.sitting_trials
-    late = study.sitting_minutes and now - began >= timedelta(minutes=study.sitting_minutes)
+    work = begun(work, now=now)
+    rest = timedelta(minutes=work.rest_minutes)
+    first, began, last = work.first or 1, work.began or now, work.last or now
+    enough = work.most_trials and work.due - first >= work.most_trials
+    late = work.most_minutes and now - began >= timedelta(minutes=work.most_minutes)
     if enough or late:
-        return Sitting(stop=session.next_position, rest=_last_work(session, began) + rest - now)
-    return Sitting(stop=first + study.sitting_trials if study.sitting_trials else None)
+        return Sitting(stop=work.due, rest=last + rest - now)
+    return Sitting(stop=first + work.most_trials if work.most_trials else None)
 
 
-def is_limited(study: Study) -> bool:
-    return bool(study.sitting_trials or study.sitting_minutes)
-
-
-def rated(session: Session, *, now: datetime) -> None:
-    """Note when the last rating came: the rest is counted from it."""
-    Session.objects.filter(pk=session.pk).update(last_rated_at=now)
-    session.last_rated_at = now
-
-
-def _last_work(session: Session, began: datetime) -> datetime:
-    return max(began, session.last_rated_at or began)
-
-
-def _begin(session: Session, *, now: datetime) -> None:
-    """Once, whichever window asks first."""
-    unbegun = Session.objects.filter(pk=session.pk, sitting_at=session.sitting_at)
-    unbegun.update(sitting_first=session.next_position, sitting_at=now)
-    session.refresh_from_db(fields=["sitting_first", "sitting_at", "last_rated_at"])
+def begun(work: Work, *, now: datetime) -> Work:
+    """The same, in a new sitting if the rater has rested: begun once, whichever window asks first."""
+    if work.last and now - work.last < timedelta(minutes=work.rest_minutes):
+        return work
+    session = Session.objects.filter(pk=work.session)
+    session.filter(sitting_at=work.began).update(sitting_first=work.due, sitting_at=now)
+    first, began, last_rated = session.values_list("sitting_first", "sitting_at", "last_rated_at").get()
+    return replace(work, first=first, began=began, last_rated=last_rated)

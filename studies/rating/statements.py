@@ -6,7 +6,7 @@ all the same.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -28,7 +28,12 @@ class OwnTrial(NamedTuple):
     needs_receipts: bool
     first_served_ms: int | None
     viewed_ms: float
-    sittings_end: int
+    sitting_trials: int
+    sitting_minutes: int
+    rest_minutes: int
+    sitting_first: int | None
+    sitting_at: datetime | None
+    last_rated_at: datetime | None
     rater_label: str
     is_preview: bool
     is_revoked: bool
@@ -45,6 +50,10 @@ class OwnTrial(NamedTuple):
     # Of the file that is sent: of the study's region of the image, or of the image; empty where that is not cut.
     image: str
     image_sha256: str
+
+    @property
+    def has_sittings(self) -> bool:
+        return bool(self.sitting_trials or self.sitting_minutes)
 
     @property
     def images(self) -> list[Which]:
@@ -79,7 +88,8 @@ class ShownTrial(NamedTuple):
 
 _OWN_TRIAL = """
 SELECT t.id, t.position, t.phase, s.id, s.next_position, s.calibration_trials, s.trials_total,
-       s.needs_receipts, s.first_served_ms, s.viewed_ms, d.sitting_trials + d.sitting_minutes, r.label, r.is_preview,
+       s.needs_receipts, s.first_served_ms, s.viewed_ms, d.sitting_trials, d.sitting_minutes, d.rest_minutes,
+       s.sitting_first, s.sitting_at, s.last_rated_at, r.label, r.is_preview,
        r.revoked_at IS NOT NULL, r.withdrawn_at IS NOT NULL, r.outcome <> '', d.id, d.state, d.undo, d.end_after_failed,
        CAST(d.scale AS text), t.right_id IS NOT NULL, t.original_id IS NOT NULL, i.id,
        CASE WHEN g.id IS NULL THEN i.file ELSE COALESCE(c.file, '') END,
@@ -120,7 +130,8 @@ SELECT t.position, t.token, COALESCE(g.width, h.width), COALESCE(g.height, h.hei
 
 _CLAIM = """
 UPDATE studies_session
-   SET next_position = %s, last_active_at = %s, finished_at = %s, first_served_ms = %s, viewed_ms = viewed_ms + %s
+   SET next_position = %s, last_active_at = %s, last_rated_at = %s, finished_at = %s, first_served_ms = %s,
+       viewed_ms = viewed_ms + %s
  WHERE id = %s AND next_position = %s AND (undone_position <> next_position OR undone_attempt < %s)
 """
 
@@ -145,7 +156,15 @@ def own_trial(*, token: str, rater_token: str, which: Which = "left") -> OwnTria
     with connection.cursor() as cursor:
         cursor.execute(_OWN[which], [token, rater_token])
         row = cursor.fetchone()
-    return OwnTrial(*row) if row else None
+    if row is None:
+        return None
+    trial = OwnTrial(*row)
+    return trial._replace(sitting_at=_aware(trial.sitting_at), last_rated_at=_aware(trial.last_rated_at))
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """As the ORM gives it: SQLite's has no time zone, and is UTC."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def shown_trials(*, session: int, start: int, stop: int) -> list[ShownTrial]:
@@ -166,7 +185,8 @@ def store_rating(trial: OwnTrial, values: Mapping[str, Any], proof: Proof) -> bo
     found = {**values, "rated_at": moment, "served_at": served, "possible_ms": proof.possible_ms}
     row = [found[name] for name in _RATING_COLUMNS]
     finished = moment if trial.position == trial.trials_total else None
-    session = [trial.position + 1, moment, finished, proof.first_served_ms, proof.possible_ms or 0]
+    last_rated = moment if trial.has_sittings else None
+    session = [trial.position + 1, moment, last_rated, finished, proof.first_served_ms, proof.possible_ms or 0]
     claim = [*session, trial.session, trial.position, values["attempt"]]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, claim)
