@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from django.db import connection
+
 
 def eventually(condition: Callable[[], object], *, seconds: float = 20) -> object:
     """Wait for a truthy answer and return it; fail after `seconds`, naming the condition."""
@@ -57,3 +59,11 @@ def free_ports(count: int) -> list[int]:
         if len(free) == count:
             return free
     raise OSError(f"no {count} free ports under 32000")
+
+
+def database_url() -> str:
+    """Of the tests' own database, for a process that is to see what they wrote; inside no transaction."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    return f"postgres://{database['USER']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"

@@ -1,7 +1,5 @@
 """What is downloaded: links, ratings, choices, answers, what panels are told. Long tables go out piece by piece."""
 
-from functools import partial
-
 import pandas as pd
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -12,14 +10,12 @@ from django.views.decorators.http import require_GET
 
 from studies.access import at_least, of_editors, of_study, role_in
 from studies.models import OF_PAIRS, Rater, Role, Study, tell
-from studies.research import panel
-from studies.research.answers import answers_frame
+from studies.research import elsewhere, panel
 from studies.research.entry_forms import BonusForm
-from studies.research.export import KINDS, protocol_json, ratings_frame
+from studies.research.export import KINDS, protocol_json
 from studies.research.monitoring import RaterProgress, invited, progress_of
-from studies.research.pair_export import pairs_frame
 from studies.research.reading import in_pieces
-from studies.research.streaming import CONTENT_TYPES, Table, as_file, objective_pieces, pieces_of
+from studies.research.streaming import CONTENT_TYPES, as_file, is_long, table_file
 from studies.research.streaming import download as as_download
 
 LINKS_A_PIECE = 1000
@@ -80,17 +76,14 @@ def download(request: HttpRequest, study: Study, table: str, kind: str) -> HttpR
     if table == ("ratings" if study.task in OF_PAIRS else "pairs"):
         raise Http404
     name = f"{study.name}-{table}"
-    if table == "objective":
-        return as_download(as_file(objective_pieces(study), kind=KINDS[kind]), name=name, kind=kind)
     # They can say who wrote them: viewers get the table without.
     free_texts = "free-texts" in request.GET and at_least(role_in(study, request), Role.EDITOR)
-    tables: dict[str, Table] = {
-        "ratings": partial(ratings_frame, study),
-        "pairs": partial(pairs_frame, study),
-        "answers": partial(answers_frame, study, free_texts=free_texts),
-    }
-    pieces = pieces_of(study, tables[table], pseudonyms="pseudonyms" in request.GET)
-    response = as_download(as_file(pieces, kind=KINDS[kind]), name=name, kind=kind)
+    asked = {"free_texts": free_texts, "pseudonyms": "pseudonyms" in request.GET}
+    options = [f"--{option.replace('_', '-')}" for option, is_asked in asked.items() if is_asked]
+    content = elsewhere.table([study.name, table, kind, *options]) if is_long(study, table) else None
+    response = as_download(content or table_file(study, table, kind=KINDS[kind], **asked), name=name, kind=kind)
+    if table == "objective":
+        return response
     how = {"free texts": free_texts} if table == "answers" else {}
     what = {"what": table, "pseudonyms": "pseudonyms" in request.GET, **how}
     tell(study, "downloaded", by=request.user.get_username(), detail=what)

@@ -5,7 +5,8 @@ The pieces together are the file that the whole table would give, but for how a 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 
 import pandas as pd
 import pyarrow as pa
@@ -16,7 +17,9 @@ from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from studies.generation.metrics import chosen
 from studies.models import Session, Study
 from studies.protocol.slots import rated_keys
-from studies.research.export import Kind, csv_of, objective_frame, pseudonym_of, with_pseudonyms
+from studies.research.answers import answers_frame
+from studies.research.export import Kind, csv_of, objective_frame, pseudonym_of, ratings_frame, with_pseudonyms
+from studies.research.pair_export import pairs_frame
 from studies.research.reading import in_pieces
 
 ROWS, RATERS = 4_000, 500
@@ -26,6 +29,30 @@ CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.a
 
 Table = Callable[[Sequence[int] | None], pd.DataFrame]
 """The rows of these raters, by their keys; of all for None, and of nobody for none of them."""
+
+
+TABLES = ("ratings", "pairs", "answers", "objective")
+
+
+def table_file(
+    study: Study, table: str, *, kind: Kind, free_texts: bool = False, pseudonyms: bool = False
+) -> Iterator[bytes]:
+    """One of the study's TABLES as a file. `free_texts`: in answers, those too, which can say who wrote them."""
+    if table == "objective":
+        return as_file(objective_pieces(study), kind=kind)
+    tables: dict[str, Table] = {
+        "ratings": partial(ratings_frame, study),
+        "pairs": partial(pairs_frame, study),
+        "answers": partial(answers_frame, study, free_texts=free_texts),
+    }
+    return as_file(pieces_of(study, tables[table], pseudonyms=pseudonyms), kind=kind)
+
+
+def is_long(study: Study, table: str) -> bool:
+    """Whether the table has more than one piece."""
+    if table == "objective":
+        return len({stimulus for stimulus, *_ in rated_keys(study)}) > ROWS
+    return len(list(islice(_packed(_raters(study)), 2))) > 1
 
 
 def pieces_of(study: Study, table: Table, *, pseudonyms: bool = False) -> Iterator[pd.DataFrame]:

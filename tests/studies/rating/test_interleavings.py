@@ -29,7 +29,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from studies.models import Rating, TakenBack
 from studies.rating import sessions
-from tests.process_tools import children, eventually, free_ports
+from tests.process_tools import children, database_url, eventually, free_ports
 from tests.studies.factories import launch, make_benchmark, make_rater, make_study
 from tests.studies.rating.test_views import FACTS
 
@@ -134,7 +134,7 @@ class Server:
         (self.port,) = free_ports(1)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:mosweb.gunicorn_conf", "--preload"]
         command += ["--workers", "1", "--bind", f"127.0.0.1:{self.port}", "mosweb.wsgi"]
-        environment = {"MOSWEB_VAR": str(var), "DATABASE_URL": _database_url(), "MOSWEB_HTTPS": "0", "SECRET_KEY": "x"}
+        environment = {"MOSWEB_VAR": str(var), "DATABASE_URL": database_url(), "MOSWEB_HTTPS": "0", "SECRET_KEY": "x"}
         self.log = var / "gunicorn.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -367,10 +367,3 @@ def test_whatever_happens_in_whatever_order_what_is_stored_is_what_was_confirmed
         server.stop()
     print(f"\n{connection.vendor}:", ", ".join(f"{number} {what}" for what, number in Interleavings.happened.items()))
     assert {what for what in HAPPENS if not Interleavings.happened[what]} == set()
-
-
-def _database_url() -> str:
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{database['NAME']}"
-    return f"postgres://{database['USER']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
