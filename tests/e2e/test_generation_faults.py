@@ -123,7 +123,7 @@ def kill_main_process(plant: Plant, worker: Worker) -> None:
     plant.start_worker()
 
 
-FAULTS = variants((kill_both, 2), (kill_main_process, 2), more=((kill_worker, 2), (kill_broker, 0)))
+FAULTS = variants((kill_both, 2), more=((kill_main_process, 2), (kill_worker, 2), (kill_broker, 0)))
 
 
 @pytest.mark.parametrize(("fault", "interrupted"), FAULTS)

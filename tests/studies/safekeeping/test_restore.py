@@ -195,8 +195,10 @@ def kill_during(site, *words, place, number):
 
 @pytest.mark.parametrize(
     ("place", "number", "sealed"),
-    [("studies.safekeeping.archive.Writer.add_table", 5, False),
-     ("studies.safekeeping.archive.Writer.add_file", 3, True), ("os.fsync", 1, False), ("os.fsync", 1, True)],
+    variants(
+        ("studies.safekeeping.archive.Writer.add_file", 3, True), ("os.fsync", 1, False),
+        more=(("studies.safekeeping.archive.Writer.add_table", 5, False), ("os.fsync", 1, True)),
+    ),
 )  # fmt: skip
 def test_a_killed_backup_leaves_nothing_that_looks_whole(filled, tmp_path, sealed, place, number):
     origin, folder = filled("sqlite"), tmp_path / "backups"
