@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext_lazy
 
 from studies.access import Refusal
-from studies.models import Session
+from studies.models import Session, Study
 from studies.rating.statements import OwnTrial
 
 
@@ -54,31 +54,25 @@ class RestDue(Refusal):
 
 
 def of_session(session: Session) -> Work:
-    study = session.rater.study
-    return Work(
-        session=session.pk,
-        due=session.next_position,
-        total=session.trials_total,
-        most_trials=study.sitting_trials,
-        most_minutes=study.sitting_minutes,
-        rest_minutes=study.rest_minutes,
-        first=session.sitting_first,
-        began=session.sitting_at,
-        last_rated=session.last_rated_at,
-    )
+    return _work(session.pk, session, session.rater.study)
 
 
 def of_trial(trial: OwnTrial) -> Work:
+    """Without another look at the database: a trial comes with what is needed."""
+    return _work(trial.session, trial, trial)
+
+
+def _work(session: int, done: Session | OwnTrial, limits: Study | OwnTrial) -> Work:
     return Work(
-        session=trial.session,
-        due=trial.next_position,
-        total=trial.trials_total,
-        most_trials=trial.sitting_trials,
-        most_minutes=trial.sitting_minutes,
-        rest_minutes=trial.rest_minutes,
-        first=trial.sitting_first,
-        began=trial.sitting_at,
-        last_rated=trial.last_rated_at,
+        session=session,
+        due=done.next_position,
+        total=done.trials_total,
+        most_trials=limits.sitting_trials,
+        most_minutes=limits.sitting_minutes,
+        rest_minutes=limits.rest_minutes,
+        first=done.sitting_first,
+        began=done.sitting_at,
+        last_rated=done.last_rated_at,
     )
 
 

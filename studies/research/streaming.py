@@ -30,8 +30,7 @@ CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.a
 Table = Callable[[Sequence[int] | None], pd.DataFrame]
 """The rows of these raters, by their keys; of all for None, and of nobody for none of them."""
 
-
-TABLES = ("ratings", "pairs", "answers", "objective")
+TABLES = ("ratings", "pairs", "objective", "answers")
 
 
 def table_file(

@@ -16,6 +16,7 @@ from studies.research import (
     result_views,
     views,
 )
+from studies.research.streaming import TABLES
 
 urlpatterns = [
     path("", views.front, name="front"),
@@ -103,7 +104,7 @@ urlpatterns = [
     path("studies/<slug:name>/report/<int:pk>.zip", report_views.download, name="report"),
     path("studies/<slug:name>/report/<int:pk>/delete/", report_views.delete, name="report-delete"),
     re_path(
-        r"^studies/(?P<name>[-\w]+)/(?P<table>ratings|pairs|objective|answers)\.(?P<kind>csv|parquet)$",
+        rf"^studies/(?P<name>[-\w]+)/(?P<table>{'|'.join(TABLES)})\.(?P<kind>csv|parquet)$",
         export_views.download,
         name="download",
     ),

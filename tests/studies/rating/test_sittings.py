@@ -146,3 +146,19 @@ def test_the_page_is_told_how_long_the_rest_is_and_an_image_says_that_it_is_time
     refused = client.get(reverse("image", args=[second.token]))
     assert (refused.status_code, refused.json()["code"]) == (409, "rest")
     assert 0 < client.get(reverse("rater-home")).context["data"]["standing"]["rest"] <= 600
+
+
+@pytest.mark.parametrize("limits", [{}, {"sitting_trials": 3, "sitting_minutes": 30, "rest_minutes": 10}])
+def test_a_sitting_costs_no_statement_more(django_assert_num_queries, limits):
+    rater = begin(**limits)
+    standing(rater, NOW)
+    browser = arrive(rater)
+    trial = reread(rater).session.trials.get(position=1)
+    address = reverse("image", args=[trial.token])
+    browser.get(address)  # the site's keys are read once
+    with django_assert_num_queries(1):
+        browser.get(address)
+    proof = receipt(token=trial.token, now=NOW)
+    # Find the trial; begin, claim, insert, commit; the next images.
+    with django_assert_num_queries(6):
+        record_rating(rater_token=rater.token, token=trial.token, score=3, display=DISPLAY, receipt=proof, now=NOW)
